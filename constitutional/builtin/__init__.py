@@ -1,0 +1,58 @@
+"""What ships with the toolkit, registered through the same hooks as a stranger's plugin."""
+
+from __future__ import annotations
+
+from constitutional.builtin.critic import LLMCritic, LLMCriticOptions
+from constitutional.builtin.filters import Identical, MinLength, MinLengthOptions
+from constitutional.builtin.judge import PairwiseJudge, PairwiseOptions
+from constitutional.builtin.pairings import BestVsWorst, RevisedVsInitial
+from constitutional.builtin.reviser import LLMReviser, LLMReviserOptions
+from constitutional.builtin.scorer import PointwiseOptions, PointwiseScorer
+from constitutional.hookspecs import hookimpl
+from constitutional.models.anthropic import AnthropicModel, AnthropicOptions
+from constitutional.models.openai import OpenAIModel, OpenAIOptions
+from constitutional.models.scripted import ScriptedModel, ScriptedOptions
+from constitutional.models.transformers import TransformersModel, TransformersOptions
+from constitutional.models.vllm import VLLMModel, VLLMOptions
+from constitutional.plugins import Register
+
+
+@hookimpl
+def register_models(register: Register) -> None:
+    register("anthropic", AnthropicModel, config=AnthropicOptions)
+    register("openai", OpenAIModel, config=OpenAIOptions)
+    register("scripted", ScriptedModel, config=ScriptedOptions)
+    register("transformers", TransformersModel.create, config=TransformersOptions)
+    register("vllm", VLLMModel.create, config=VLLMOptions)
+
+
+@hookimpl
+def register_critics(register: Register) -> None:
+    register("llm", LLMCritic, config=LLMCriticOptions)
+
+
+@hookimpl
+def register_revisers(register: Register) -> None:
+    register("llm", LLMReviser, config=LLMReviserOptions)
+
+
+@hookimpl
+def register_judges(register: Register) -> None:
+    register("pairwise", PairwiseJudge, config=PairwiseOptions)
+
+
+@hookimpl
+def register_scorers(register: Register) -> None:
+    register("pointwise", PointwiseScorer, config=PointwiseOptions)
+
+
+@hookimpl
+def register_pairings(register: Register) -> None:
+    register("revised-vs-initial", RevisedVsInitial)
+    register("best-vs-worst", BestVsWorst)
+
+
+@hookimpl
+def register_filters(register: Register) -> None:
+    register("identical", Identical)
+    register("min-length", MinLength, config=MinLengthOptions)

@@ -1,0 +1,79 @@
+"""The command line. Commands are named here and imported when they are used: ``--help`` loads nothing."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
+    "plugins": "List the plugins, and what is wrong with those that failed.",
+    "version": "Print the version.",
+}
+BROKEN_PIPE = 141
+
+
+class LazyGroup(click.Group):
+    """Knows every command's name and line of help without importing it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"constitutional.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from constitutional.errors import near_matches
+
+            ctx.fail(f"no command {args[0]!r}{near_matches(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(None, "-V", "--version", package_name="constitutional", message="%(version)s")
+def cli() -> None:
+    """Write principles in YAML, get a preference dataset you can trust.
+
+    With no arguments, `constitutional generate` makes a small dataset with a scripted model: no GPU, key or network.
+    """
+
+
+def main() -> None:
+    """Run, and turn every expected error into one message and an exit code."""
+    from constitutional.errors import EXIT_INTERRUPTED, ConstitutionalError
+
+    try:
+        result: Any = cli.main(standalone_mode=False)
+    except ConstitutionalError as error:
+        _fail(str(error), error.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo("\n".join(f"error: {line}" for line in message.splitlines()), err=True)
+    sys.exit(code)

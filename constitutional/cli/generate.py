@@ -1,0 +1,135 @@
+"""``constitutional generate``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from constitutional.config.run import RunConfig
+    from constitutional.ledger import RunFolder
+
+EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted": 130}
+
+
+@click.command("generate")
+@click.argument("run_file", required=False, type=click.Path(path_type=Path))
+@click.option("--prompts", metavar="FILE|HUB_ID|-", help="JSONL, CSV, Parquet, a saved dataset, a Hub id, or stdin.")
+@click.option("--constitution", metavar="NAME|FILE", help="A shipped constitution or a YAML file.")
+@click.option("--model", metavar="PROVIDER:NAME", help="The model that answers, and every role not given otherwise.")
+@click.option("--critic", metavar="PROVIDER:NAME", help="The model that criticises.")
+@click.option("--reviser", metavar="PROVIDER:NAME", help="The model that revises.")
+@click.option("--judge", metavar="PROVIDER:NAME|PLUGIN", help="The model that judges, or a judge plugin.")
+@click.option("--base-url", metavar="URL", help="Address of the server, for models that have none of their own.")
+@click.option("--price", metavar="IN,OUT", help="Money per million tokens, for models that have no price.")
+@click.option("--system", metavar="TEXT", help="System message for dialogues without one.")
+@click.option("--temperature", type=float, help="Sampling temperature of the answers (default 1).")
+@click.option("--max-tokens", type=int, help="Longest answer, in tokens.")
+@click.option("--responses", type=int, metavar="N", help="Answers sampled per prompt.")
+@click.option("--rounds", type=int, metavar="N", help="Revisions tried per violated principle; 0: none.")
+@click.option("--strategy", metavar="NAME", help="Which responses are compared.")
+@click.option("--min-margin", type=float, help="Drop pairs whose |2p - 1| is smaller.")
+@click.option("--limit", type=int, metavar="N", help="Use the first N prompts.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--concurrency", type=int, metavar="N", help="Most calls in flight per model.")
+@click.option("--max-cost", type=float, metavar="X", help="Stop, keeping everything, when the run has cost this much.")
+@click.option("--max-calls", type=int, metavar="N", help="Stop, keeping everything, when the run has made N calls.")
+@click.option("--max-failure-rate", type=float, metavar="F", help="Stop when a larger share of prompts fails.")
+@click.option("--out", metavar="DIR", help="The run folder. The same command again resumes.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the plan and an estimate of calls, tokens and cost; call no model."
+)
+@click.option("--fresh", is_flag=True, help="Start over in a new folder beside --out; nothing is deleted.")
+@click.option("--accept-changes", is_flag=True, help="Go on in this folder although the policy's settings changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def command(
+    run_file: Path | None,
+    dry_run: bool,
+    fresh: bool,
+    accept_changes: bool,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
+) -> int:
+    """Make a preference dataset: respond, critique, revise, judge, pair.
+
+    RUN_FILE is a YAML file; flags override it. With no arguments a small dataset is made by a scripted model.
+    """
+    from constitutional.cli.resolve import resolve
+    from constitutional.pipeline.prompts import check_prompts
+    from constitutional.plugins import PluginHost
+
+    config, base, embedded = resolve(run_file, flags)
+    host = PluginHost()
+    check_prompts(config.prompts or "-", base)
+    folder = _folder(config)
+    if dry_run:
+        from constitutional.cli.plan import show_plan
+
+        show_plan(config, host, base, None if fresh else folder.ledger, as_json)
+        return 0
+    if fresh:
+        folder = folder.fresh()
+    if embedded and not quiet:
+        click.echo(
+            "no --model given: using the scripted stand-in scripted:demo (for a real one: --model vllm:NAME, "
+            "openai:NAME, anthropic:NAME or transformers:NAME)",
+            err=True,
+        )
+    return _generate(config, base, folder, host, accept_changes, as_json, quiet)
+
+
+def _folder(config: RunConfig) -> RunFolder:
+    from constitutional.ledger import RunFolder
+
+    return RunFolder(Path(config.out or "runs/demo"))
+
+
+def _generate(
+    config: RunConfig,
+    base: Path,
+    folder: RunFolder,
+    host: Any,
+    accept_changes: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    import asyncio
+
+    from constitutional.cli.progress import run_with_progress
+    from constitutional.cli.resume import check_resume
+    from constitutional.cli.summary import log_session, print_result
+    from constitutional.config.run import ROLES
+    from constitutional.dataset.write import write_dataset
+    from constitutional.pipeline.setup import model_config
+
+    folder.create()
+    with folder.lock():
+        if folder.started:
+            check_resume(config, base, folder, host, accept=accept_changes, quiet=quiet)
+        _save_config(config, folder)
+        result, state, now = asyncio.run(run_with_progress(config, folder, host, base, quiet=quiet))
+        if not now:
+            models = {role: _public_name(model_config(config, role).name) for role in ROLES}
+            write_dataset(folder, config.model_dump(mode="json"), models, complete=result.status == "complete")
+        log_session(folder, result, state)
+    print_result(folder, result, state, as_json=as_json)
+    return EXIT_CODES[result.status]
+
+
+def _public_name(name: str) -> str:
+    """A model's name without the machine's folders: it goes into the dataset."""
+    provider, _, model = name.partition(":")
+    return f"{provider}:{Path(model).name}" if Path(model).is_absolute() or Path(model).exists() else name
+
+
+def _save_config(config: RunConfig, folder: RunFolder) -> None:
+    from constitutional.errors import LedgerError
+
+    try:
+        folder.config.write_text(config.dump(), encoding="utf-8")
+    except OSError as error:
+        raise LedgerError(f"{folder.config}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,120 @@
+"""A run with its live display on stderr, and Ctrl-C: once = finish what is in flight, twice = now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from constitutional.config.run import RunConfig
+from constitutional.ledger import RunFolder
+from constitutional.models.meter import RoleCount
+from constitutional.pipeline.run import Stop, run_prompts
+from constitutional.pipeline.state import RunState
+from constitutional.plugins import PluginHost
+from constitutional.roles import RunResult
+
+REFRESH = 0.25
+PLAIN_EVERY = 30.0
+"""Seconds between lines where stderr is no terminal."""
+
+
+async def run_with_progress(
+    config: RunConfig, folder: RunFolder, host: PluginHost, base: Path, *, quiet: bool
+) -> tuple[RunResult, RunState, bool]:
+    """The result, the final counts, and whether it was asked to end at once."""
+    stop, display = Stop(), Display(quiet=quiet)
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        stop.ask()
+        if not quiet:
+            again = "stopping now" if stop.now.is_set() else "finishing the calls in flight (again: stop now)"
+            click.echo(f"\ninterrupted: {again}", err=True)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
+    ticker = asyncio.create_task(display.tick())
+    try:
+        result = await run_prompts(config, folder, host, base, stop=stop, started=display.begin)
+    finally:
+        ticker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ticker
+        display.end()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    assert display.state is not None
+    return result, display.state, stop.now.is_set()
+
+
+class Display:
+    """Four lines that are redrawn on a terminal; one line now and then elsewhere."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.state: RunState | None = None
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._drawn = 0
+
+    def begin(self, state: RunState) -> None:
+        self.state = state
+
+    async def tick(self) -> None:
+        while not self._quiet:
+            await asyncio.sleep(REFRESH if self._terminal else PLAIN_EVERY)
+            if self.state is None:
+                continue
+            if self._terminal:
+                self._draw(lines(self.state))
+            else:
+                click.echo(" | ".join(lines(self.state)[:2]), err=True)
+
+    def end(self) -> None:
+        if self._terminal and not self._quiet and self.state is not None:
+            self._draw(lines(self.state))
+
+    def _draw(self, shown: list[str]) -> None:
+        width = shutil.get_terminal_size((100, 24)).columns
+        up = f"\x1b[{self._drawn}A" if self._drawn else ""
+        sys.stderr.write(up + "".join(f"\x1b[2K{line[: width - 1]}\n" for line in shown))
+        sys.stderr.flush()
+        self._drawn = len(shown)
+
+
+def lines(state: RunState) -> list[str]:
+    of = f"/{state.total:,}" if state.total is not None else ""
+    left = "" if state.seconds_left is None else f"  {duration(state.seconds_left)} left"
+    shown = [f"prompts  {state.prompts:,}{of}  {state.rate:.1f}/s{left}  pairs {state.pairs:,}"]
+    total = RoleCount()
+    for count in state.meter.counts.values():
+        total.prompt += count.prompt
+        total.completion += count.completion
+        total.cached += count.cached
+        total.cost += count.cost
+    meter = state.meter
+    cost = f"  cost {total.cost:.4f}" if total.cost else ""
+    shown.append(
+        f"calls    {meter.calls_made:,} made, {meter.calls_reused:,} reused  "
+        f"tokens {total.prompt:,} in, {total.completion:,} out{cost}"
+    )
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in state.rejects.most_common(6))
+    shown.append(f"rejects  {reasons or 'none'}")
+    flights = []
+    for throttle in state.throttles.values():
+        rate = f" at {throttle.rate:.0f}/s" if throttle.rate else ""
+        retried = ", ".join(f"{reason} {count}" for reason, count in throttle.retries.items())
+        flights.append(f"{throttle.active}/{int(throttle.limit)} in flight{rate}{retried and f' (retried: {retried})'}")
+    shown.append(f"models   {'; '.join(flights)}")
+    return shown
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

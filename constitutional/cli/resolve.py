@@ -1,0 +1,102 @@
+"""flag > environment > run file > default: one configuration out of all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from constitutional.config.run import RunConfig
+from constitutional.config.source import Source
+from constitutional.errors import ConfigError
+
+PLAIN = (
+    "prompts", "constitution", "system", "responses", "rounds", "min_margin", "limit", "seed", "concurrency",
+    "max_cost", "max_calls", "max_failure_rate", "out",
+)  # fmt: skip
+POCKET_PROMPTS = Path(__file__).parent.parent / "pocket" / "prompts.jsonl"
+
+
+def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Path, bool]:
+    """The configuration, the folder its paths start from, and whether the embedded model stands in for a real one."""
+    data: dict[str, Any] = {}
+    base = Path.cwd()
+    if run_file is not None:
+        source = Source.read(run_file)
+        source.validate(RunConfig)
+        data, base = dict(source.data), run_file.resolve().parent
+        if isinstance(data.get("out"), str):
+            data["out"] = str(base / data["out"])
+    models = {name: {"name": m} if isinstance(m, str) else dict(m) for name, m in data.get("models", {}).items()}
+    _models_from_flags(models, flags)
+    data |= {name: flags[name] for name in PLAIN if flags[name] is not None}
+    data |= {"models": models} if models else {}
+    _paths_from_flags(data, flags, base)
+    if flags["strategy"] is not None:
+        data["strategy"] = {"plugin": flags["strategy"]}
+    if flags["judge"] is not None and ":" not in flags["judge"]:
+        data["judge"] = {"plugin": flags["judge"]}
+    embedded = "policy" not in models
+    if embedded and data.get("prompts") is None:
+        data["prompts"] = str(POCKET_PROMPTS)
+    if data.get("prompts") is None:
+        raise ConfigError("no prompts: give --prompts FILE, or `prompts:` in the run file")
+    if data.get("out") is None:
+        data["out"] = f"runs/{_stem(run_file, data, embedded)}"
+    try:
+        return RunConfig.model_validate(data), base, embedded
+    except ValidationError as error:
+        raise ConfigError("\n".join(_flag_message(item) for item in error.errors())) from error
+
+
+def _models_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
+    named = {"policy": flags["model"], "critic": flags["critic"], "reviser": flags["reviser"]}
+    if flags["judge"] is not None and ":" in flags["judge"]:
+        named["judge"] = flags["judge"]
+    for role, name in named.items():
+        if name is not None:
+            models[role] = models.get(role, {}) | {"name": name}
+    if flags["price"] is not None:
+        prices = _price(flags["price"])
+        for entry in models.values():
+            entry.setdefault("prices", prices)
+    if flags["base_url"] is not None:
+        for entry in models.values():
+            entry.setdefault("base_url", flags["base_url"])
+    for name in ("temperature", "max_tokens"):
+        if flags[name] is not None and "policy" in models:
+            models["policy"][name] = flags[name]
+
+
+def _paths_from_flags(data: dict[str, Any], flags: dict[str, Any], base: Path) -> None:
+    """A path on the command line starts from where the command is run, one in the run file from that file."""
+    if base == Path.cwd():
+        return
+    for name in ("prompts", "constitution"):
+        given = flags[name]
+        if given is not None and given != "-" and Path(given.partition("#")[0]).exists():
+            data[name] = str(Path.cwd() / given)
+
+
+def _price(text: str) -> dict[str, float]:
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--price {text}: expected two numbers, IN,OUT, per million tokens") from error
+    return {"input": first, "output": second}
+
+
+def _stem(run_file: Path | None, data: dict[str, Any], embedded: bool) -> str:
+    if run_file is not None:
+        return run_file.stem
+    if embedded:
+        return "demo"
+    return Path(str(data.get("constitution") or "base")).stem
+
+
+def _flag_message(item: Any) -> str:
+    loc = [str(part) for part in item["loc"]]
+    message = item["msg"].removeprefix("Value error, ")
+    name = f"--{loc[0].replace('_', '-')}" if len(loc) == 1 else ".".join(loc)
+    return f"{name}: {message[0].lower() + message[1:]}" if loc else message

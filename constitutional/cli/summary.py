@@ -1,0 +1,70 @@
+"""The end of a run, on stdout and in the folder's log."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from constitutional.ledger import RunFolder
+from constitutional.pipeline.state import RunState
+from constitutional.roles import RunResult
+
+WORDS = {
+    "complete": "complete",
+    "budget": "stopped at its budget",
+    "interrupted": "interrupted",
+    "too-many-failures": "too many failures",
+}
+
+
+def result_json(folder: RunFolder, result: RunResult, state: RunState) -> dict[str, Any]:
+    roles = [
+        {
+            "role": role, "model": model, "calls": count.made, "reused": count.reused, "prompt_tokens": count.prompt,
+            "completion_tokens": count.completion, "cached_tokens": count.cached, "cost": round(count.cost, 6),
+        }
+        for (role, model), count in sorted(state.meter.counts.items())
+    ]  # fmt: skip
+    return {
+        "run": str(folder.path),
+        "dataset": str(folder.dataset),
+        "status": result.status,
+        "message": result.message,
+        "prompts": result.prompts,
+        "pairs": result.pairs,
+        "rejects": dict(result.rejects),
+        "failures": result.failures,
+        "calls_made": result.calls_made,
+        "calls_reused": result.calls_reused,
+        "roles": roles,
+    }
+
+
+def log_session(folder: RunFolder, result: RunResult, state: RunState) -> None:
+    """One line per session in ``logs/sessions.jsonl``."""
+    line = {"ended": time.strftime("%Y-%m-%dT%H:%M:%S%z")} | result_json(folder, result, state)
+    with (folder.logs / "sessions.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def print_result(folder: RunFolder, result: RunResult, state: RunState, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(result_json(folder, result, state), indent=2, ensure_ascii=False))
+        return
+    click.echo(f"{folder.path}: {WORDS[result.status]}: {result.prompts:,} prompts, {result.pairs:,} pairs")
+    if result.message and result.status != "interrupted":
+        click.echo(result.message)
+    for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
+        click.echo(f"  no pair: {reason:<24} {count:,}")
+    for (role, model), done in sorted(state.meter.counts.items()):
+        cost = f"  cost {done.cost:.4f}" if done.cost else ""
+        click.echo(
+            f"  {role:<8} {model:<34} {done.made:,} calls, {done.reused:,} reused, "
+            f"{done.prompt:,} + {done.completion:,} tokens{cost}"
+        )
+    click.echo(f"dataset: {folder.dataset}")
+    if result.status != "complete":
+        click.echo("run the same command again to go on where it stopped")

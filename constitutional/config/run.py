@@ -1,0 +1,128 @@
+"""The run file: everything that `constitutional generate` can be told, with its defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from constitutional.config.source import Source
+
+ROLES = ("policy", "critic", "reviser", "judge", "scorer")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Prices(_Strict):
+    """Money per million tokens; the currency is yours."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0, description="Price of cached input tokens; default: `input`.")
+
+
+class ModelConfig(_Strict):
+    """One model and how to sample from it."""
+
+    name: str = Field(description="`provider:model`, for example `vllm:Qwen/Qwen3-4B` or `openai:gpt-4o-mini`.")
+    base_url: str | None = Field(default=None, description="Address of an OpenAI-compatible or Anthropic server.")
+    api_key_env: str | None = Field(default=None, description="Environment variable that holds the key.")
+    revision: str | None = Field(default=None, description="Revision of the model; part of every ledger key.")
+    temperature: float | None = Field(default=None, ge=0, description="Default: 1 for responses, 0 elsewhere.")
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, gt=0, description="Longest answer, in tokens; default 1024.")
+    stop: list[str] = []
+    timeout: float = Field(default=120.0, gt=0, description="Seconds until a call counts as hung and is retried.")
+    concurrency: int | None = Field(default=None, gt=0, description="Most calls in flight; default: the run's.")
+    prices: Prices | None = None
+    options: dict[str, Any] = Field(default={}, description="The provider's own options.")
+
+    @field_validator("name")
+    @classmethod
+    def _has_provider(cls, name: str) -> str:
+        provider, colon, model = name.partition(":")
+        if not (provider and colon and model):
+            raise ValueError(f"{name!r} is not of the form provider:model, for example openai:gpt-4o-mini")
+        return name
+
+
+class PartConfig(_Strict):
+    """A plugin in a role."""
+
+    plugin: str
+    model: str | None = Field(default=None, description="Which of `models` it asks; default: its role's, else policy.")
+    options: dict[str, Any] = {}
+
+
+class RunConfig(_Strict):
+    prompts: str | None = Field(default=None, description="JSONL, CSV, Parquet, a saved dataset, a Hub id, or `-`.")
+    constitution: str = Field(default="base", description="A shipped name or a YAML file.")
+    models: dict[str, ModelConfig] = Field(
+        default={}, description="`policy` answers; `critic`, `reviser`, `judge` and `scorer` default to it."
+    )
+    critic: PartConfig = PartConfig(plugin="llm")
+    reviser: PartConfig = PartConfig(plugin="llm")
+    judge: PartConfig = PartConfig(plugin="pairwise")
+    scorer: PartConfig = PartConfig(plugin="pointwise")
+    strategy: PartConfig = PartConfig(plugin="revised-vs-initial")
+    filters: list[PartConfig] = []
+    system: str | None = Field(default=None, description="A system message put before every dialogue that has none.")
+    responses: int = Field(default=1, ge=1, description="Answers sampled per prompt.")
+    rounds: int = Field(default=1, ge=0, description="Revisions tried per violated principle; 0 does not critique.")
+    min_margin: float = Field(default=0.0, ge=0, le=1, description="Pairs with |2p - 1| under this are dropped.")
+    seed: int = 0
+    limit: int | None = Field(default=None, gt=0, description="Use the first N prompts.")
+    test_fraction: float = Field(default=0.0, ge=0, lt=1, description="Share of prompts put in the test split.")
+    concurrency: int = Field(default=64, gt=0, description="Most calls in flight per model.")
+    max_cost: float | None = Field(default=None, gt=0, description="Stop, keeping everything, at this much money.")
+    max_calls: int | None = Field(default=None, gt=0, description="Stop, keeping everything, after this many calls.")
+    max_failure_rate: float = Field(default=0.1, ge=0, le=1, description="Stop when more prompts than this fail.")
+    out: str | None = Field(default=None, description="The run folder.")
+
+    @field_validator("critic", "reviser", "judge", "scorer", "strategy", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"plugin": value} if isinstance(value, str) else value
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        return [cls._short_form(item) for item in value] if isinstance(value, list) else value
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _short_models(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: {"name": item} if isinstance(item, str) else item for key, item in value.items()}
+
+    @model_validator(mode="after")
+    def _models_exist(self) -> RunConfig:
+        for role in ("critic", "reviser", "judge", "scorer"):
+            wanted = self.part(role).model
+            if wanted is not None and wanted not in self.models:
+                known = ", ".join(sorted(self.models)) or "none"
+                raise ValueError(f"{role}.model: no model {wanted!r} under `models` (there are: {known})")
+        return self
+
+    def part(self, role: str) -> PartConfig:
+        return {"critic": self.critic, "reviser": self.reviser, "judge": self.judge, "scorer": self.scorer}[role]
+
+    def model_for(self, role: str) -> str:
+        """Which entry of ``models`` a role asks."""
+        if role == "policy":
+            return "policy"
+        wanted = self.part(role).model
+        return wanted or (role if role in self.models else "policy")
+
+    def dump(self) -> str:
+        """The resolved configuration as YAML: what was used, every default written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def read_run(path: Path) -> RunConfig:
+    return Source.read(path).validate(RunConfig)

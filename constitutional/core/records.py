@@ -1,0 +1,221 @@
+"""What flows through the pipeline. Every record is frozen; a transformation returns a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from constitutional.core.digest import digest
+
+
+class Message(NamedTuple):
+    role: str
+    content: str
+
+
+Messages = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A dialogue that waits for an answer: whole, every turn kept, the last one the user's."""
+
+    id: str
+    messages: Messages
+    tags: tuple[str, ...] = ()
+    reference: str | None = None
+    source: str = ""
+
+    @staticmethod
+    def id_of(messages: Messages) -> str:
+        return digest(messages)[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer: sampled (``round`` 0) or revised from ``parent``. ``call`` is the ledger key it came from."""
+
+    id: str
+    prompt_id: str
+    text: str
+    model: str
+    sample: int
+    call: str
+    finish: str = "stop"
+    round: int = 0
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Critique:
+    """A critic's verdict on one response under one principle. ``violates`` is None where it could not be read."""
+
+    response_id: str
+    principle_id: str
+    violates: bool | None
+    text: str = ""
+    p_violates: float | None = None
+    method: str = ""
+    calls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One attempt to repair ``response_id``; ``revised_id`` is None where the attempt was not kept, ``note`` says why."""
+
+    response_id: str
+    revised_id: str | None
+    principle_id: str
+    round: int
+    call: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well one response upholds one principle, 0 to 1; None is an abstention."""
+
+    response_id: str
+    principle_id: str
+    value: float | None
+    method: str
+    calls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """P(a is better than b) under one principle. ``p_ab`` was read in the order (a, b), ``p_ba`` in the order (b, a)
+    and turned back to a's point of view; ``p`` is their mean. None is an abstention, never a coin flip."""
+
+    a: str
+    b: str
+    principle_id: str
+    p_ab: float | None
+    p_ba: float | None
+    p: float | None
+    consistent: bool | None
+    method: str
+    calls: tuple[str, ...] = ()
+    note: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        a: Response,
+        b: Response,
+        principle_id: str,
+        p_ab: float | None,
+        p_ba: float | None,
+        method: str,
+        calls: tuple[str, ...] = (),
+        note: str = "",
+    ) -> Judgement:
+        """Both orders combined: one unreadable order makes the whole judgement an abstention."""
+        if p_ab is None or p_ba is None:
+            return cls(a.id, b.id, principle_id, p_ab, p_ba, None, None, method, calls, note or "unreadable verdict")
+        consistent = (p_ab - 0.5) * (p_ba - 0.5) > 0
+        return cls(a.id, b.id, principle_id, p_ab, p_ba, (p_ab + p_ba) / 2, consistent, method, calls, note)
+
+
+class TierOpinion(NamedTuple):
+    tier_id: str
+    p: float
+
+
+class Conflict(NamedTuple):
+    """A lower tier that clearly preferred the other response, and the tier that overruled it."""
+
+    overruled: str
+    overruled_p: float
+    by: str
+    by_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The constitution's answer to "is a better than b?". ``p`` is None when no tier decides."""
+
+    a: str
+    b: str
+    p: float | None
+    tier_id: str | None
+    per_tier: tuple[TierOpinion, ...] = ()
+    vetoed_by: str | None = None
+    conflicts: tuple[Conflict, ...] = ()
+    abstained_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A label: ``p_chosen`` is the probability that ``chosen`` is better, and ``ruling`` is the reason."""
+
+    prompt_id: str
+    chosen: Response
+    rejected: Response
+    p_chosen: float
+    margin: float
+    strategy: str
+    ruling: Ruling
+    judge_method: str
+    chosen_score: float | None = None
+    rejected_score: float | None = None
+
+
+class Reason:
+    """Why something did not become a pair. Plugins may add their own words; these are ours."""
+
+    BAD_ROW = "bad_row"
+    DUPLICATE = "duplicate_prompt"
+    EMPTY_RESPONSE = "empty_response"
+    CONTEXT_TOO_LONG = "context_too_long"
+    PLUGIN_FAILED = "plugin_failed"
+    TIE = "tie"
+    ABSTAINED = "abstained"
+    NO_REVISION = "nothing_to_revise"
+    NO_COMPARISON = "nothing_to_compare"
+    IDENTICAL = "identical_responses"
+    UNRESOLVED = "unresolved_violation"
+    BELOW_MARGIN = "below_margin"
+
+    OUTCOMES = frozenset({DUPLICATE, TIE, ABSTAINED, NO_REVISION, NO_COMPARISON, IDENTICAL, UNRESOLVED, BELOW_MARGIN})
+    """Ordinary results. Every other reason is a failure, and counts against ``--max-failure-rate``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something that was dropped, and why. ``failure`` says that it went wrong, rather than merely did not yield."""
+
+    prompt_id: str
+    reason: str
+    detail: str = ""
+    failure: bool = False
+
+
+Status = Literal["paired", "rejected", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything that happened to one prompt: it is what explains a label."""
+
+    prompt: Prompt
+    responses: tuple[Response, ...] = ()
+    critiques: tuple[Critique, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+    scores: tuple[Score, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    rulings: tuple[Ruling, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    rejects: tuple[Reject, ...] = ()
+    unresolved: tuple[str, ...] = ()
+    """Responses that still violate a hard principle: they can never be chosen."""
+
+    @property
+    def failed(self) -> bool:
+        return any(reject.failure for reject in self.rejects)
+
+    @property
+    def status(self) -> Status:
+        if self.failed:
+            return "failed"
+        return "paired" if self.pairs else "rejected"

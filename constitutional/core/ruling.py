@@ -1,0 +1,81 @@
+"""From judgements under single principles to the constitution's ruling: tiers decide in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from constitutional.core.constitution import Constitution
+from constitutional.core.records import Conflict, Judgement, Response, Ruling, Score, TierOpinion
+
+NO_VERDICT = "no readable verdict"
+TIED = "every tier ties"
+
+
+def rule(
+    constitution: Constitution,
+    tags: Iterable[str],
+    a: Response,
+    b: Response,
+    judgements: Iterable[Judgement],
+    violators: Iterable[str] = (),
+) -> Ruling:
+    """Lexicographic: a response that violates a hard principle loses to one that does not (a veto); else the highest
+    tier whose ``|P − ½|`` exceeds its tolerance decides; inside a tier P is the weighted mean of its judgements."""
+    opinions = tier_opinions(constitution, tuple(tags), judgements)
+    vetoed = set(violators)
+    if (a.id in vetoed) != (b.id in vetoed):
+        veto = 0.0 if a.id in vetoed else 1.0
+        return Ruling(a.id, b.id, veto, "veto", opinions, vetoed_by=_hard_tier(constitution))
+    if not opinions:
+        return Ruling(a.id, b.id, None, None, abstained_because=NO_VERDICT)
+    tolerance = {tier.id: tier.tolerance for tier in constitution.tiers}
+    clear = [opinion for opinion in opinions if abs(opinion.p - 0.5) > tolerance[opinion.tier_id]]
+    if not clear:
+        return Ruling(a.id, b.id, None, None, opinions, abstained_because=TIED)
+    decider, lower = clear[0], clear[1:]
+    conflicts = tuple(
+        Conflict(opinion.tier_id, opinion.p, decider.tier_id, decider.p)
+        for opinion in lower
+        if (opinion.p - 0.5) * (decider.p - 0.5) < 0
+    )
+    return Ruling(a.id, b.id, decider.p, decider.tier_id, opinions, conflicts=conflicts)
+
+
+def tier_opinions(
+    constitution: Constitution, tags: tuple[str, ...], judgements: Iterable[Judgement]
+) -> tuple[TierOpinion, ...]:
+    """One weighted mean per tier that has a readable judgement, highest tier first."""
+    read = {judgement.principle_id: judgement.p for judgement in judgements if judgement.p is not None}
+    opinions = []
+    for tier in constitution.tiers:
+        weighted = [
+            (constitution.weight(tier, principle, tags), read[principle.id])
+            for principle in tier.principles
+            if principle.id in read
+        ]
+        total = sum(weight for weight, _ in weighted)
+        if total > 0:
+            opinions.append(TierOpinion(tier.id, sum(weight * p for weight, p in weighted) / total))
+    return tuple(opinions)
+
+
+def _hard_tier(constitution: Constitution) -> str | None:
+    return next((tier.id for tier in constitution.tiers if tier.force == "hard"), None)
+
+
+def scalar(constitution: Constitution, tags: Iterable[str], scores: Iterable[Score]) -> float | None:
+    """One number for a response, 0 to 1, for ranking candidates before they are judged: inside a tier the weighted mean
+    of its scores, and every tier counts twice the next. None where nothing could be scored."""
+    read = {score.principle_id: score.value for score in scores if score.value is not None}
+    present, factor, total, weight_of_all = tuple(tags), 1.0, 0.0, 0.0
+    for tier in constitution.tiers:
+        weights = {
+            principle.id: constitution.weight(tier, principle, present)
+            for principle in tier.principles
+            if principle.id in read
+        }
+        if sum(weights.values()) > 0:
+            mean = sum(weight * read[name] for name, weight in weights.items()) / sum(weights.values())
+            total, weight_of_all = total + factor * mean, weight_of_all + factor
+        factor /= 2
+    return total / weight_of_all if weight_of_all else None

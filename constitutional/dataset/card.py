@@ -1,0 +1,188 @@
+"""The dataset's card: what it is, how it was made, and numbers that were counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from constitutional.core.records import Trace
+from constitutional.dataset.rows import SUBSETS
+
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+MEANING = {
+    "preference": "`prompt`, `chosen`, `rejected`, the label's probability `p_chosen`, and the reasons for it",
+    "sft": "`prompt`, `completion`: the revisions of every round",
+    "unpaired": "`prompt`, `completion`, `label`",
+    "rejects": "what did not become a pair, and why",
+}
+
+
+@dataclass(slots=True)
+class Tally:
+    """The card's numbers, counted while the rows are written."""
+
+    prompts: int = 0
+    responses: int = 0
+    revised: int = 0
+    pairs: int = 0
+    p_chosen: float = 0.0
+    margin: float = 0.0
+    chosen_characters: int = 0
+    rejected_characters: int = 0
+    conflicts: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    tiers: Counter[str] = field(default_factory=Counter)
+    methods: Counter[str] = field(default_factory=Counter)
+    checked: Counter[str] = field(default_factory=Counter)
+    violated: Counter[str] = field(default_factory=Counter)
+    judged: int = 0
+    consistent: int = 0
+
+    def add(self, trace: Trace) -> None:
+        self.prompts += 1
+        self.responses += sum(response.round == 0 for response in trace.responses)
+        self.revised += sum(response.round > 0 for response in trace.responses)
+        self.rejects.update(reject.reason for reject in trace.rejects)
+        initial = {response.id for response in trace.responses if response.round == 0}
+        for critique in trace.critiques:
+            if critique.response_id in initial and critique.violates is not None:
+                self.checked[critique.principle_id] += 1
+                self.violated[critique.principle_id] += critique.violates
+        for judgement in trace.judgements:
+            if judgement.p is not None:
+                self.judged += 1
+                self.consistent += bool(judgement.consistent)
+        for pair in trace.pairs:
+            self.pairs += 1
+            self.p_chosen += pair.p_chosen
+            self.margin += pair.margin
+            self.chosen_characters += len(pair.chosen.text)
+            self.rejected_characters += len(pair.rejected.text)
+            self.conflicts += bool(pair.ruling.conflicts)
+            self.tiers[pair.ruling.tier_id or "none"] += 1
+            self.methods[pair.judge_method] += 1
+
+    def bad_row(self, reason: str) -> None:
+        self.rejects[reason] += 1
+
+
+def card(
+    tally: Tally,
+    counts: Mapping[str, Mapping[str, int]],
+    config: Mapping[str, Any],
+    models: Mapping[str, str],
+    run: str,
+) -> str:
+    """Deterministic: no dates, no machine, no addresses."""
+    head = yaml.safe_dump(_metadata(tally, counts), sort_keys=False, allow_unicode=True)
+    sections = [
+        f"# Preferences by the constitution `{_name(config['constitution'])}`",
+        "Made with [constitutional](https://pypi.org/project/constitutional/): a policy's answers were criticised, revised "
+        "and judged in both orders by written principles. A label is a probability with a reason.",
+        "```\nprompts → responses → critiques → revisions → judgements → pairs\n```",
+        _table("Numbers", ("what", "count"), _numbers(tally)),
+        _table("Subsets", ("subset", "rows", "what it holds"), _subsets(counts)),
+        _table("What did not become a pair, and why", ("reason", "count"), tally.rejects.most_common()),
+        _table("Which tier decided", ("tier", "pairs"), tally.tiers.most_common()),
+        _table(
+            "Violations in the sampled answers",
+            ("principle", "checked", "violated", "share"),
+            _violations(tally),
+        ),
+        _table("Models", ("role", "model"), list(models.items())),
+        "## How to load\n\n```python\nfrom datasets import load_dataset\n\n"
+        'pairs = load_dataset("PATH_OR_HUB_ID", "preference", split="train")\n```',
+        f"## How to reproduce\n\n`constitutional generate config.yaml` with the run's `config.yaml`; run `{run}`.",
+        "## Limits\n\nThe labels are a model's opinion under the principles. Judges have biases of position, length and "
+        "authorship; measure the judge against people before you rely on it.",
+    ]
+    return f"---\n{head}---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _metadata(tally: Tally, counts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    configs: list[dict[str, Any]] = [
+        {
+            "config_name": subset,
+            "data_files": [{"split": split, "path": f"{subset}/{split}-*.parquet"} for split in counts[subset]],
+        }
+        for subset in SUBSETS
+    ]
+    configs[0]["default"] = True
+    return {
+        "pretty_name": "Constitutional preferences",
+        "tags": ["preference", "dpo", "rlaif", "constitutional-ai", "synthetic"],
+        "task_categories": ["text-generation"],
+        "size_categories": [next((name for size, name in SIZES if tally.pairs < size), "n>1M")],
+        "configs": configs,
+    }
+
+
+def _numbers(tally: Tally) -> list[tuple[str, str]]:
+    rows = [
+        ("prompts", f"{tally.prompts:,}"),
+        ("responses sampled", f"{tally.responses:,}"),
+        ("revisions", f"{tally.revised:,}"),
+        ("pairs", f"{tally.pairs:,}"),
+        ("pairs with a conflict between tiers", f"{tally.conflicts:,}"),
+    ]
+    if tally.pairs:
+        rows += [
+            ("mean p_chosen", f"{tally.p_chosen / tally.pairs:.3f}"),
+            ("mean margin", f"{tally.margin / tally.pairs:.3f}"),
+            ("mean characters, chosen", f"{tally.chosen_characters / tally.pairs:.0f}"),
+            ("mean characters, rejected", f"{tally.rejected_characters / tally.pairs:.0f}"),
+            (
+                "verdicts read from",
+                ", ".join(f"{name or '–'} ({count:,})" for name, count in tally.methods.most_common()),
+            ),
+        ]
+    if tally.judged:
+        rows.append(
+            (
+                "verdicts that keep their side when the order is swapped",
+                f"{tally.consistent / tally.judged:.1%}",
+            )
+        )
+    return rows
+
+
+def _subsets(counts: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str, str]]:
+    return [
+        (
+            f"`{subset}`",
+            ", ".join(f"{split} {rows:,}" for split, rows in counts[subset].items()),
+            MEANING[subset],
+        )
+        for subset in SUBSETS
+    ]
+
+
+def _violations(tally: Tally) -> list[tuple[str, int, int, str]]:
+    return [
+        (name, checked, tally.violated[name], f"{tally.violated[name] / checked:.1%}")
+        for name, checked in sorted(tally.checked.items())
+    ]
+
+
+def _table(title: str, head: tuple[str, ...], rows: Any) -> str:
+    lines = [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
+    if not lines:
+        return ""
+    return "\n".join(
+        [
+            f"## {title}",
+            "",
+            f"| {' | '.join(head)} |",
+            "|" + " --- |" * len(head),
+            *(f"| {x} |" for x in lines),
+        ]
+    )
+
+
+def _name(constitution: str) -> str:
+    """A shipped name, or a file's name without its folder."""
+    return constitution.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".yaml")

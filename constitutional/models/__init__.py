@@ -1,0 +1,1 @@
+"""Models that answer chats and choose between options, whatever serves them."""

@@ -1,0 +1,60 @@
+"""What an HTTP status means for a request, a model and a run."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import NoReturn
+
+from constitutional.errors import (
+    ModelUnavailableError,
+    RateLimitedError,
+    RequestRefusedError,
+    TransientError,
+)
+
+CONTEXT_WORDS = (
+    "context_length",
+    "context length",
+    "maximum context",
+    "too long",
+    "too many tokens",
+    "max_model_len",
+)
+OUT_OF_MONEY = ("insufficient_quota", "billing", "credit balance")
+
+
+def raise_for_status(model: str, status: int, detail: str, code: str | None, retry_after: float | None) -> NoReturn:
+    """401, 402, 404 and an empty account end the run: no request can work. 429 and 5xx are for later. Anything else is
+    this request's own fault, and is never repeated."""
+    detail = " ".join(detail.split())[:300]
+    words = f"{code or ''} {detail}".casefold()
+    if status == 401:
+        raise ModelUnavailableError(f"{model}: the API key was not accepted: {detail}")
+    if status == 402 or (status in (400, 429) and any(word in words for word in OUT_OF_MONEY)):
+        raise ModelUnavailableError(f"{model}: the account is out of credit: {detail}")
+    if status == 404:
+        raise ModelUnavailableError(f"{model}: unknown model or address: {detail}")
+    if status == 429:
+        raise RateLimitedError(f"{model}: rate limited: {detail}", retry_after)
+    if status in (503, 529):
+        raise TransientError(f"{model}: overloaded (HTTP {status}): {detail}", "overloaded", retry_after)
+    if status >= 500 or status in (408, 409):
+        raise TransientError(f"{model}: server error (HTTP {status}): {detail}", "server_error", retry_after)
+    if any(word in words for word in CONTEXT_WORDS):
+        raise RequestRefusedError(f"{model}: longer than the model's context: {detail}", "context_too_long")
+    raise RequestRefusedError(f"{model}: refused the request (HTTP {status}): {detail}")
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """Seconds, from seconds or from a date."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None

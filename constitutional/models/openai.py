@@ -1,0 +1,192 @@
+"""Any OpenAI-compatible server (OpenAI, vLLM, Ollama, llama.cpp, OpenRouter, …) through the official SDK over aiohttp.
+
+The SDK does connections, headers and authentication; its retries are off (``throttle`` does them, for all models alike)
+and the reply is read from its JSON here: building the SDK's response models would cost a third of the client's time."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import defaultdict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
+from constitutional.errors import (
+    MissingExtraError,
+    ModelError,
+    ModelUnavailableError,
+    TransientError,
+)
+from constitutional.models.base import NoLogprobs, normalised, split_reasoning
+from constitutional.models.http import parse_retry_after, raise_for_status
+from constitutional.roles import ModelSetup
+
+TOP_LOGPROBS = 20
+LEAST_MASS = 0.01
+"""Under this much probability on the options, the model was not answering the question."""
+
+
+class OpenAIOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    extra_body: dict[str, Any] = Field(default={}, description="More parameters of the request, sent as they are.")
+    max_tokens_field: str | None = Field(
+        default=None,
+        description="`max_tokens` or `max_completion_tokens`; default: what the address expects.",
+    )
+    logprobs: bool = Field(default=True, description="False: the server gives none, count samples at once.")
+
+
+class OpenAIModel:
+    def __init__(self, setup: ModelSetup) -> None:
+        self._setup = setup
+        options: OpenAIOptions = setup.options or OpenAIOptions()
+        self._options = options
+        self._client: Any = None
+        self._raw: Any = None
+        self._max_tokens = options.max_tokens_field or ("max_tokens" if self._address else "max_completion_tokens")
+
+    @property
+    def id(self) -> str:
+        return self._setup.id
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {"model": self.id, "revision": self._setup.revision, "extra": self._options.extra_body}
+
+    @property
+    def _address(self) -> str | None:
+        return self._setup.base_url or os.environ.get("OPENAI_BASE_URL")
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        data = await self._post(self._body(request))
+        try:
+            choice = data["choices"][0]
+            message = choice["message"]
+            text, reasoning = split_reasoning(message.get("content") or "")
+            finish = "refusal" if message.get("refusal") else (choice.get("finish_reason") or "stop")
+            thought = reasoning or message.get("reasoning_content") or message.get("reasoning")
+            return ChatReply(text or message.get("refusal") or "", finish, _usage(data), thought)
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
+            raise _not_a_completion(data) from error
+
+    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
+        if not self._options.logprobs:
+            raise NoLogprobs
+        body = self._body(request) | {self._max_tokens: 1, "temperature": 0}
+        body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        body.pop("seed", None)
+        data = await self._post(body)
+        try:
+            logprobs = data["choices"][0].get("logprobs")
+            if not logprobs or not logprobs.get("content"):
+                raise NoLogprobs
+            top = {item["token"]: float(item["logprob"]) for item in logprobs["content"][0]["top_logprobs"]}
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise _not_a_completion(data) from error
+        weights, mass = option_weights(top, options)
+        probabilities = normalised(weights, options) if mass >= LEAST_MASS else ()
+        return Choice(probabilities, "logprobs", mass, _usage(data))
+
+    async def aclose(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self._setup.model,
+            "messages": [{"role": role, "content": content} for role, content in request.messages],
+        }
+        settings = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self._max_tokens: sampling.max_tokens,
+            "seed": sampling.seed,
+            "stop": list(sampling.stop) or None,
+        }
+        body |= {name: value for name, value in settings.items() if value is not None}
+        return body | self._options.extra_body
+
+    async def _post(self, body: dict[str, Any]) -> Any:
+        if self._client is None:
+            self._connect()
+        import openai
+
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        try:
+            response = await self._client.post("/chat/completions", cast_to=self._raw, content=content)
+        except openai.APIStatusError as error:
+            retry_after = parse_retry_after(error.response.headers.get("retry-after"))
+            raise_for_status(self.id, error.status_code, _detail(error), error.code, retry_after)
+            raise
+        except openai.APITimeoutError as error:
+            raise TransientError(f"{self.id}: no answer in {self._setup.timeout:g} s", "timeout") from error
+        except openai.APIConnectionError as error:
+            cause = error.__cause__ or error
+            raise TransientError(f"{self.id}: connection failed: {cause or 'reset'}", "connection") from error
+        try:
+            return json.loads(response.content)
+        except ValueError as error:
+            raise TransientError(f"{self.id}: the reply is not JSON", "malformed_reply") from error
+
+    def _connect(self) -> None:
+        try:
+            import aiohttp
+            import httpx2
+            import openai
+        except ImportError as error:
+            raise MissingExtraError.naming(error.name or "openai", "openai") from error
+        variable = self._setup.api_key_env or "OPENAI_API_KEY"
+        key = os.environ.get(variable)
+        if not key and (self._setup.api_key_env or not self._address):
+            raise ModelUnavailableError(
+                f"{self.id}: no API key: set {variable}, or give --base-url for a server that needs none"
+            )
+        del aiohttp
+        self._raw = httpx2.Response
+        most = max(self._setup.concurrency, 8)
+        self._client = openai.AsyncOpenAI(
+            api_key=key or "none",
+            base_url=self._address,
+            max_retries=0,
+            timeout=self._setup.timeout,
+            http_client=openai.DefaultAioHttpClient(
+                timeout=self._setup.timeout,
+                limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
+            ),
+        )
+
+
+def option_weights(top: dict[str, float], options: tuple[str, ...]) -> tuple[dict[str, float], float]:
+    """Probability per option from the first token's log-probabilities: ``A``, `` A``, ``(A`` and ``a`` are all A."""
+    bare = {option.casefold(): option for option in options}
+    weights: dict[str, float] = defaultdict(float)
+    for token, logprob in top.items():
+        option = bare.get(token.strip(" \t\n()*\"'.:▁Ġ").casefold())
+        if option is not None:
+            weights[option] += math.exp(logprob)
+    return dict(weights), sum(weights.values())
+
+
+def _usage(data: Any) -> Usage:
+    usage = data.get("usage") or {}
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        int(usage.get("prompt_tokens") or 0),
+        int(usage.get("completion_tokens") or 0),
+        int(details.get("cached_tokens") or 0),
+    )
+
+
+def _not_a_completion(data: Any) -> ModelError:
+    text = json.dumps(data, ensure_ascii=False)
+    return TransientError(f"the reply is not a chat completion: {text[:120]}", "malformed_reply")
+
+
+def _detail(error: Any) -> str:
+    body = error.body if isinstance(error.body, dict) else {}
+    return str(body.get("message") or error.message)

@@ -1,0 +1,191 @@
+"""A model as a role sees it: every reply goes through the ledger, the throttle and the meter."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from constitutional.core.digest import digest, seed_for
+from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
+from constitutional.ledger import CallRow, Ledger
+from constitutional.models.base import ChatModel, NoLogprobs, read_option
+from constitutional.models.meter import Meter, Price
+from constitutional.models.throttle import Throttle
+
+SAMPLES = 5
+"""Replies counted for a choice where a model gives no log-probabilities."""
+
+
+class RecordedModel:
+    """``sampling`` fills in what a request leaves open."""
+
+    def __init__(
+        self,
+        adapter: ChatModel,
+        role: str,
+        ledger: Ledger,
+        throttle: Throttle,
+        meter: Meter,
+        sampling: Sampling,
+        price: Price,
+    ) -> None:
+        self._adapter = adapter
+        self._role = role
+        self._ledger = ledger
+        self._throttle = throttle
+        self._meter = meter
+        self._sampling = sampling
+        self._price = price
+        self._identity = dict(adapter.identity)
+        self._logprobs = True
+
+    @property
+    def id(self) -> str:
+        return self._adapter.id
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        request = filled(request, self._sampling)
+        value = chat_value(self._identity, request)
+        key = digest(value)
+
+        async def ask() -> tuple[ChatReply, CallRow]:
+            reply, began = await self._ask(lambda: self._adapter.chat(request))
+            reply = replace(reply, text=_clean(reply.text), call=key)
+            return reply, self._row(key, value, _chat_json(reply), reply.usage, began)
+
+        reply, reused = await self._ledger.answer(key, lambda text: chat_from(text, key), ask)
+        self._count(reply.usage, reused)
+        return reply
+
+    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
+        """Log-probabilities where the model gives them, else ``SAMPLES`` replies at temperature 1, counted."""
+        request = filled(request, self._sampling)
+        if self._logprobs:
+            try:
+                return await self._choose_by_logprobs(request, options)
+            except NoLogprobs:
+                self._logprobs = False
+        return await self._choose_by_sampling(request, options)
+
+    async def _choose_by_logprobs(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
+        value = choose_value(self._identity, request, options)
+        key = digest(value)
+
+        async def ask() -> tuple[Choice, CallRow]:
+            choice, began = await self._ask(lambda: self._adapter.choose(request, options))
+            choice = replace(choice, calls=(key,))
+            return choice, self._row(key, value, _choice_json(choice), choice.usage, began)
+
+        choice, reused = await self._ledger.answer(key, lambda text: choice_from(text, key), ask)
+        self._count(choice.usage, reused)
+        return choice
+
+    async def _choose_by_sampling(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
+        votes: Counter[str] = Counter()
+        calls, usage = [], Usage()
+        for sample in range(SAMPLES):
+            seed = seed_for(0, digest(request.identity())[:16], f"choose:{sample}")
+            sampling = replace(self._sampling, temperature=1.0, max_tokens=16, seed=seed)
+            reply = await self.chat(replace(request, sampling=sampling, sample=sample))
+            option = read_option(reply.text, options)
+            if option is not None:
+                votes[option] += 1
+            calls.append(reply.call)
+            usage = reply.usage
+        read = votes.total()
+        probabilities = tuple(votes[option] / read for option in options) if read else ()
+        return Choice(probabilities, f"sampled:{SAMPLES}", read / SAMPLES, usage, tuple(calls))
+
+    async def _ask(self, call: Any) -> tuple[Any, float]:
+        self._meter.admit()
+        began = time.time()
+        return await self._throttle.call(call), began
+
+    def _row(self, key: str, value: Any, reply: str, usage: Usage, began: float) -> CallRow:
+        now, cost = time.time(), self._price.of(usage)
+        return CallRow(
+            key,
+            self._role,
+            self.id,
+            value,
+            reply,
+            usage.prompt,
+            usage.completion,
+            usage.cached,
+            cost,
+            now - began,
+            now,
+        )
+
+    def _count(self, usage: Usage, reused: bool) -> None:
+        if reused:
+            self._meter.reused(self._role, self.id)
+        else:
+            self._meter.made(self._role, self.id, usage, self._price.of(usage))
+
+
+def chat_value(identity: Mapping[str, Any], request: ChatRequest) -> list[Any]:
+    """What the ledger's key is the digest of."""
+    return ["chat", dict(identity), request.identity()]
+
+
+def choose_value(identity: Mapping[str, Any], request: ChatRequest, options: tuple[str, ...]) -> list[Any]:
+    """Sampling settings have no part in it: a choice is read from the first token's distribution."""
+    return ["choose", dict(identity), [request.messages, options]]
+
+
+def filled(request: ChatRequest, usual: Sampling) -> ChatRequest:
+    """The role's own sampling where the request has none. A greedy request has no seed: it would not change the reply."""
+    asked = request.sampling
+    temperature = usual.temperature if asked.temperature is None else asked.temperature
+    sampling = Sampling(
+        temperature,
+        usual.top_p if asked.top_p is None else asked.top_p,
+        usual.max_tokens if asked.max_tokens is None else asked.max_tokens,
+        None if temperature == 0 else asked.seed,
+        asked.stop or usual.stop,
+    )
+    return replace(request, sampling=sampling)
+
+
+def _clean(text: str) -> str:
+    """A lone surrogate, which neither SQLite nor Parquet can hold, becomes U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _chat_json(reply: ChatReply) -> str:
+    usage = reply.usage
+    fields: dict[str, Any] = {
+        "text": reply.text,
+        "finish": reply.finish,
+        "usage": [usage.prompt, usage.completion, usage.cached],
+    }
+    if reply.reasoning is not None:
+        fields["reasoning"] = _clean(reply.reasoning)
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def chat_from(text: str, key: str) -> ChatReply:
+    fields = json.loads(text)
+    return ChatReply(fields["text"], fields["finish"], Usage(*fields["usage"]), fields.get("reasoning"), key)
+
+
+def _choice_json(choice: Choice) -> str:
+    usage = choice.usage
+    return json.dumps(
+        {
+            "probabilities": choice.probabilities,
+            "method": choice.method,
+            "mass": choice.mass,
+            "usage": [usage.prompt, usage.completion, usage.cached],
+        }
+    )
+
+
+def choice_from(text: str, key: str) -> Choice:
+    fields = json.loads(text)
+    return Choice(tuple(fields["probabilities"]), fields["method"], fields["mass"], Usage(*fields["usage"]), (key,))

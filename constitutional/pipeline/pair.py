@@ -1,0 +1,74 @@
+"""rulings → pairs, or the reasons why not"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from constitutional.core.records import Pair, Reason, Reject, Response, Ruling, Trace
+from constitutional.roles import Filter
+
+
+def pair_up(
+    trace: Trace,
+    rulings: Sequence[Ruling],
+    values: Mapping[str, float | None],
+    strategy: str,
+    min_margin: float,
+    filters: Sequence[Filter],
+) -> Trace:
+    """The trace with a pair or a reject for every ruling. A tie, an abstention or a violator never becomes a label."""
+    responses = {response.id: response for response in trace.responses}
+    methods = {(judgement.a, judgement.b): judgement.method for judgement in trace.judgements}
+    pairs: list[Pair] = []
+    rejects: list[Reject] = list(trace.rejects)
+    for ruling in rulings:
+        made = _label(trace, ruling, responses, values, strategy, methods.get((ruling.a, ruling.b), ""))
+        if isinstance(made, Pair):
+            made = _kept(made, trace, min_margin, filters)
+        if isinstance(made, Pair):
+            pairs.append(made)
+        else:
+            rejects.append(made)
+    if not rulings and not any(reject.failure for reject in rejects):
+        reason = Reason.NO_REVISION if len(trace.revisions) == 0 else Reason.NO_COMPARISON
+        rejects.append(Reject(trace.prompt.id, reason, f"{strategy} proposed no comparison"))
+    return replace(trace, pairs=tuple(pairs), rejects=tuple(rejects))
+
+
+def _label(
+    trace: Trace,
+    ruling: Ruling,
+    responses: Mapping[str, Response],
+    values: Mapping[str, float | None],
+    strategy: str,
+    method: str,
+) -> Pair | Reject:
+    a, b, prompt_id = responses[ruling.a], responses[ruling.b], trace.prompt.id
+    between = f"{a.id} and {b.id}"
+    if ruling.p is None:
+        tied = any(opinion.p is not None for opinion in ruling.per_tier)
+        return Reject(prompt_id, Reason.TIE if tied else Reason.ABSTAINED, f"{between}: {ruling.abstained_because}")
+    if ruling.p == 0.5:
+        return Reject(prompt_id, Reason.TIE, f"{between}: p = 0.5")
+    chosen, rejected = (a, b) if ruling.p > 0.5 else (b, a)
+    if chosen.id in trace.unresolved:
+        return Reject(prompt_id, Reason.UNRESOLVED, f"{chosen.id} violates a hard principle")
+    p_chosen = max(ruling.p, 1 - ruling.p)
+    return Pair(
+        prompt_id, chosen, rejected, p_chosen, 2 * p_chosen - 1, strategy, ruling, method,
+        values.get(chosen.id), values.get(rejected.id),
+    )  # fmt: skip
+
+
+def _kept(pair: Pair, trace: Trace, min_margin: float, filters: Sequence[Filter]) -> Pair | Reject:
+    between = f"{pair.chosen.id} over {pair.rejected.id}"
+    if pair.chosen.text == pair.rejected.text:
+        return Reject(pair.prompt_id, Reason.IDENTICAL, between)
+    if pair.margin < min_margin:
+        return Reject(pair.prompt_id, Reason.BELOW_MARGIN, f"{between}: margin {pair.margin:.3f} < {min_margin:g}")
+    for check in filters:
+        reason = check.check(pair, trace)
+        if reason is not None:
+            return Reject(pair.prompt_id, reason, between)
+    return pair

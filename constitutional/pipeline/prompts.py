@@ -1,0 +1,323 @@
+"""Prompts from wherever they are: JSONL, CSV, Parquet, a saved dataset, a Hub id, standard input.
+
+A row that is no prompt is a ``RowFault`` with its place, and never stops anything by itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from constitutional.core.records import Message, Messages, Prompt, Reason
+from constitutional.errors import MissingExtraError, PromptFileError, near_matches
+
+ROLES = ("system", "user", "assistant")
+KNOWN_FIELDS = ("id", "prompt", "messages", "tags", "reference", "system")
+LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """A row that is no prompt: ``source`` says where it stands."""
+
+    source: str
+    detail: str
+    reason: str = Reason.BAD_ROW
+
+
+Row = tuple[str, Any]
+"""Where a row stands, and what it holds: a mapping, or a RowFault if it could not even be parsed."""
+
+
+def read_prompts(name: str, base: Path | None = None) -> Iterator[Prompt | RowFault]:
+    """Every prompt once, in order; the same dialogue again is a fault with the reason ``duplicate_prompt``."""
+    seen = Seen()
+    for source, row in _rows(name, base or Path.cwd()):
+        if isinstance(row, RowFault):
+            yield row
+            continue
+        prompt = prompt_of(row, source)
+        yield prompt if isinstance(prompt, RowFault) else seen.check(prompt)
+
+
+def check_prompts(name: str, base: Path | None = None) -> None:
+    """Raise what would stop the reading at its beginning, before a run folder is made for nothing."""
+    if name != "-":
+        next(_rows(name, base or Path.cwd()), None)
+
+
+def count_prompts(name: str, base: Path | None = None) -> int | None:
+    """How many rows there are, where that is cheap to know: for the time left."""
+    path = (base or Path.cwd()) / name
+    if not path.is_file():
+        return None
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as parquet
+
+        rows: int = parquet.read_metadata(path).num_rows
+        return rows
+    if path.suffix in (".jsonl", ".ndjson"):
+        with path.open("rb") as file:
+            return sum(1 for line in file if line.strip())
+    return None
+
+
+def prompt_of(row: Any, source: str) -> Prompt | RowFault:
+    if not isinstance(row, Mapping):
+        return RowFault(source, f"expected an object with `prompt` or `messages`, this is {_shown(row)}")
+    given = row.get("messages") if row.get("messages") is not None else row.get("prompt")
+    if given is None:
+        return RowFault(source, f"no `prompt` and no `messages`; {_fields_hint(row)}")
+    messages = _messages(given)
+    if isinstance(messages, str):
+        return RowFault(source, messages)
+    if isinstance(row.get("system"), str) and messages[0].role != "system":
+        messages = (Message("system", _clean(row["system"])), *messages)
+    reference = row.get("reference")
+    if messages[-1].role == "assistant":
+        reference = reference if isinstance(reference, str) else messages[-1].content
+        messages = messages[:-1]
+    if not messages or messages[-1].role != "user":
+        return RowFault(source, "the dialogue has no user message to answer at its end")
+    if not messages[-1].content.strip():
+        return RowFault(source, "the prompt is empty")
+    tags = _tags(row.get("tags"))
+    if tags is None:
+        return RowFault(source, f"`tags` must be a list of texts, this is {_shown(row.get('tags'))}")
+    given_id = row.get("id")
+    name = str(given_id) if isinstance(given_id, str | int) and str(given_id) else Prompt.id_of(messages)
+    return Prompt(name, messages, tags, reference if isinstance(reference, str) else None, source)
+
+
+class Seen:
+    """Which dialogues and ids came before. In a temporary database, so that memory does not grow with the prompts."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode=OFF")
+        self._database.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, content TEXT, source TEXT) WITHOUT ROWID")
+        self._database.execute("CREATE TABLE dialogues (content TEXT PRIMARY KEY, source TEXT) WITHOUT ROWID")
+
+    def check(self, prompt: Prompt) -> Prompt | RowFault:
+        content = Prompt.id_of(prompt.messages)
+        first = self._database.execute("SELECT source FROM dialogues WHERE content=?", (content,)).fetchone()
+        if first is not None:
+            return RowFault(prompt.source, f"the same dialogue as {first[0]}", Reason.DUPLICATE)
+        same_id = self._database.execute("SELECT source FROM seen WHERE name=?", (prompt.id,)).fetchone()
+        if same_id is not None:
+            return RowFault(prompt.source, f"id {prompt.id!r} belongs to another prompt already: {same_id[0]}")
+        self._database.execute("INSERT INTO seen VALUES (?,?,?)", (prompt.id, content, prompt.source))
+        self._database.execute("INSERT INTO dialogues VALUES (?,?)", (content, prompt.source))
+        return prompt
+
+
+def _rows(name: str, base: Path) -> Iterator[Row]:
+    if name == "-":
+        return _jsonl(sys.stdin.buffer, "stdin")
+    plain, _, split = name.partition("#")
+    path = base / plain
+    if path.is_dir():
+        return _saved(path, split)
+    if path.is_file():
+        return _file(path)
+    if _is_hub_id(name):
+        return _hub(plain, split)
+    raise PromptFileError(
+        f"{name}: no such file or folder; prompts come from a .jsonl, .csv or .parquet file, a saved dataset, "
+        "a Hub id (user/name), or - for standard input"
+    )
+
+
+def _file(path: Path) -> Iterator[Row]:
+    if path.suffix in (".jsonl", ".ndjson", ".json"):
+        with _opened(path) as file:
+            empty = True
+            for row in _jsonl(file, path.name):
+                empty = False
+                yield row
+    elif path.suffix in (".csv", ".tsv"):
+        rows = list_first(_csv(path))
+        empty = rows is None
+        yield from rows or ()
+    elif path.suffix == ".parquet":
+        rows = list_first(_parquet(path))
+        empty = rows is None
+        yield from rows or ()
+    else:
+        raise PromptFileError(f"{path}: unknown kind of file {path.suffix!r}: use .jsonl, .csv or .parquet")
+    if empty:
+        raise PromptFileError(f"{path} holds no prompts: it is empty")
+
+
+def list_first(rows: Iterator[Row]) -> Iterable[Row] | None:
+    """The rows, None if there is none."""
+    first = next(rows, None)
+    if first is None:
+        return None
+
+    def again() -> Iterator[Row]:
+        yield first
+        yield from rows
+
+    return again()
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise PromptFileError(f"{path}: {error.strerror}") from error
+
+
+def _jsonl(file: Iterable[bytes], name: str) -> Iterator[Row]:
+    for number, line in enumerate(file, 1):
+        source = f"{name}:{number}"
+        if not line.strip():
+            continue
+        try:
+            yield source, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except UnicodeDecodeError as error:
+            yield (
+                source,
+                RowFault(source, f"not UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}"),
+            )
+        except json.JSONDecodeError as error:
+            yield source, RowFault(source, f"not JSON: {error.msg} at column {error.colno}")
+        except (RecursionError, ValueError) as error:
+            yield source, RowFault(source, f"not JSON: {error}")
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="", errors="strict") as file:
+            reader = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            for row in reader:
+                values: dict[str, Any] = {key: value for key, value in row.items() if key and value not in ("", None)}
+                if "tags" in values:
+                    values["tags"] = [tag.strip() for tag in values["tags"].replace(";", ",").split(",") if tag.strip()]
+                yield f"{path.name}:{reader.line_num}", values
+    except UnicodeDecodeError as error:
+        raise PromptFileError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+    except csv.Error as error:
+        raise PromptFileError(f"{path}: not valid CSV: {error}") from error
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    try:
+        file = parquet.ParquetFile(path)
+        number = 0
+        for batch in file.iter_batches(batch_size=1000):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"{path.name}:{number}", row
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise PromptFileError(f"{path}: not a Parquet file: {error}") from error
+
+
+def _saved(path: Path, split: str) -> Iterator[Row]:
+    """A folder written by ``datasets``: its Arrow files, read without needing ``datasets``; or a folder of Parquet."""
+    folder = path / split if split else path
+    choices = path / "dataset_dict.json"
+    if choices.is_file() and not split:
+        names = json.loads(choices.read_text())["splits"]
+        if len(names) > 1:
+            raise PromptFileError(f"{path} has the splits {', '.join(names)}: name one, as in {path.name}#{names[0]}")
+        folder = path / names[0]
+    state = folder / "state.json"
+    if state.is_file():
+        files = [folder / item["filename"] for item in json.loads(state.read_text())["_data_files"]]
+        return _numbered(_arrow(files), folder.name)
+    parquets = sorted(folder.glob("*.parquet"))
+    if parquets:
+        return (row for file in parquets for row in _parquet(file))
+    raise PromptFileError(f"{folder}: neither a dataset saved by `datasets` nor a folder of .parquet files")
+
+
+def _arrow(files: list[Path]) -> Iterator[Any]:
+    import pyarrow
+    import pyarrow.ipc as ipc
+
+    for file in files:
+        try:
+            with pyarrow.memory_map(str(file)) as data:
+                for batch in ipc.open_stream(data):
+                    yield from batch.to_pylist()
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            raise PromptFileError(f"{file}: not an Arrow file: {error}") from error
+
+
+def _hub(name: str, split: str) -> Iterator[Row]:
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError.naming("datasets", "hub") from error
+    try:
+        rows = datasets.load_dataset(name, split=split or "train", streaming=True)
+        yield from _numbered(iter(rows), name)
+    except Exception as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise PromptFileError(f"{name}: cannot be read from the Hub: {first}") from error
+
+
+def _numbered(rows: Iterator[Any], name: str) -> Iterator[Row]:
+    return ((f"{name}:{number}", row) for number, row in enumerate(rows, 1))
+
+
+def _is_hub_id(name: str) -> bool:
+    owner, slash, rest = name.partition("#")[0].partition("/")
+    plain = owner.replace("-", "").replace("_", "").replace(".", "")
+    return bool(slash) and plain.isalnum() and bool(rest) and "/" not in rest and not Path(rest).suffix
+
+
+def _messages(given: Any) -> Messages | str:
+    """The dialogue, or what is wrong with it."""
+    if isinstance(given, str):
+        return (Message("user", _clean(given)),)
+    if not isinstance(given, list) or not given:
+        return f"`messages` must be a list of turns, this is {_shown(given)}"
+    turns = []
+    for number, turn in enumerate(given, 1):
+        if not isinstance(turn, Mapping) or not isinstance(turn.get("content"), str):
+            return f"turn {number} must have a `role` and a text `content`, this is {_shown(turn)}"
+        if turn.get("role") not in ROLES:
+            return f"turn {number}: unknown role {turn.get('role')!r}; known: {', '.join(ROLES)}"
+        turns.append(Message(turn["role"], _clean(turn["content"])))
+    return tuple(turns)
+
+
+def _tags(given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return ()
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, list) and all(isinstance(tag, str) for tag in given):
+        return tuple(given)
+    return None
+
+
+def _fields_hint(row: Mapping[str, Any]) -> str:
+    names = [str(name) for name in row]
+    close = next((near_matches(name, ("prompt", "messages")) for name in names if near(name)), "")
+    return f"its fields are: {', '.join(names[:8]) or 'none'}{close}"
+
+
+def near(name: str) -> bool:
+    return "did you mean" in near_matches(name, ("prompt", "messages"))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def _clean(text: str) -> str:
+    """A lone surrogate, which no file format can hold, becomes U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,329 @@
+"""The driver: a bounded window of prompts, each its own coroutine, over one ledger. Resume = run again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from constitutional.config.run import RunConfig
+from constitutional.core.records import Prompt, Reason, Trace
+from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedError
+from constitutional.ledger import Ledger, LedgerView, RunFolder
+from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
+from constitutional.models.meter import Meter
+from constitutional.pipeline.prompts import RowFault, count_prompts, read_prompts
+from constitutional.pipeline.setup import Assembly, assemble, recorded
+from constitutional.pipeline.state import RunState
+from constitutional.pipeline.trace import trace_prompt
+from constitutional.plugins import PluginHost
+from constitutional.roles import RunInfo, RunResult
+
+WINDOW = 2
+"""Prompts in work per call in flight: enough that the model never waits for a prompt to be between two calls."""
+LOOK_BACK = 1000
+"""Finished prompts looked up at once on resume."""
+RETRIED = ("server_error", "overloaded", "timeout", "connection", "malformed_reply", Reason.PLUGIN_FAILED)
+"""Failures that the next session tries again. A refused request would only be refused again."""
+
+Reports = Callable[[RunState], None]
+
+
+@dataclass(slots=True)
+class Stop:
+    """How a run is asked to end: once = let calls in flight finish, twice = now."""
+
+    now: asyncio.Event = field(default_factory=asyncio.Event)
+    soon: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self) -> None:
+        (self.now if self.soon.is_set() else self.soon).set()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an earlier session knows of a finished prompt."""
+
+    state: str
+    position: int
+    pairs: int
+    reasons: list[str]
+    failed: bool
+
+
+async def run_prompts(
+    config: RunConfig,
+    folder: RunFolder,
+    host: PluginHost,
+    base: Path,
+    *,
+    stop: Stop | None = None,
+    started: Reports | None = None,
+) -> RunResult:
+    """Make every prompt's trace, or find it in the ledger. The folder must be locked by the caller.
+    ``started`` is given the state that changes as the run goes on."""
+    stop = stop or Stop()
+    failed: asyncio.Future[ConstitutionalError] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+
+    def on_failure(error: LedgerError) -> None:
+        loop.call_soon_threadsafe(_settle, failed, error)
+
+    ledger = Ledger(folder.ledger, on_failure)
+    try:
+        with LedgerView(folder.ledger) as view:
+            meter = _meter(config, view)
+            assembly = assemble(config, host, base, recorded(ledger, meter, config))
+            state = RunState(meter, assembly.models.throttles, _total(config, base))
+            session = int(view.one("SELECT max(session) FROM traces") or 0) + 1
+            ledger.set_meta("config", json.dumps(config.model_dump(mode="json"), sort_keys=True))
+            ledger.set_meta("plan", assembly.plan)
+            ledger.set_meta("templates", json.dumps(assembly.templates, sort_keys=True))
+            if started is not None:
+                started(state)
+            driver = _Driver(config, assembly, ledger, view, host, state, stop, failed, session)
+            info = RunInfo(config.model_dump(mode="json"), assembly.plan)
+            host.observe("run_started", run=info, folder=folder.path)
+            try:
+                result = await driver.drive(read_prompts(config.prompts or "-", base))
+            finally:
+                await assembly.models.aclose()
+            host.observe("run_finished", run=info, result=result)
+            return result
+    finally:
+        ledger.close()
+
+
+class _Driver:
+    def __init__(
+        self,
+        config: RunConfig,
+        assembly: Assembly,
+        ledger: Ledger,
+        view: LedgerView,
+        host: PluginHost,
+        state: RunState,
+        stop: Stop,
+        failed: asyncio.Future[ConstitutionalError],
+        session: int,
+    ) -> None:
+        self._config = config
+        self._assembly = assembly
+        self._ledger = ledger
+        self._view = view
+        self._host = host
+        self._state = state
+        self._stop = stop
+        self._failed = failed
+        self._session = session
+        self._observed = host.observers("trace_finished")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finished = asyncio.Event()
+        self._why: str | None = None
+
+    async def drive(self, rows: Iterator[Prompt | RowFault]) -> RunResult:
+        watcher = asyncio.create_task(self._watch())
+        self._ledger.set_meta("status", "running")
+        try:
+            await self._admit(rows)
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+            if self._stop.now.is_set():
+                self._ledger.abandon()
+            await self._ledger.landed()
+        finally:
+            watcher.cancel()
+            for task in self._tasks:
+                task.cancel()
+            rows.close()  # type: ignore[attr-defined]
+        return await self._result()
+
+    async def _admit(self, rows: Iterator[Prompt | RowFault]) -> None:
+        """Keep a window of prompts in work, until there are no more or there is a reason to stop."""
+        window = max(4, self._config.concurrency * WINDOW)
+        position = itertools.count()
+        prompts = 0
+        while batch := await asyncio.to_thread(self._next_batch, rows):
+            for row, done in batch:
+                at = next(position)
+                if isinstance(row, RowFault):
+                    self._bad_row(row, at)
+                    continue
+                prompts += 1
+                if self._config.limit is not None and prompts > self._config.limit:
+                    return
+                if done is not None:
+                    self._keep(row, done, at)
+                    continue
+                while len(self._tasks) >= window and self._why is None:
+                    self._finished.clear()
+                    await self._finished.wait()
+                if self._why is not None:
+                    return
+                self._begin(row, at)
+
+    def _next_batch(self, rows: Iterator[Prompt | RowFault]) -> list[tuple[Prompt | RowFault, Done | None]]:
+        """Read some rows and look up which are finished already: in a thread, the event loop goes on meanwhile."""
+        batch = list(itertools.islice(rows, LOOK_BACK))
+        prompts = [row for row in batch if isinstance(row, Prompt)]
+        known = self._known([prompt.id for prompt in prompts])
+        found: list[tuple[Prompt | RowFault, Done | None]] = []
+        for row in batch:
+            done = known.get(row.id) if isinstance(row, Prompt) else None
+            if done is not None and isinstance(row, Prompt):
+                same = done.state == self._assembly.state(row.id, row.messages, row.tags)
+                again = done.failed and any(reason in RETRIED for reason in done.reasons)
+                done = done if same and not again else None
+            found.append((row, done))
+        return found
+
+    def _known(self, ids: list[str]) -> dict[str, Done]:
+        if self._session == 1:
+            return {}
+        marks = ",".join("?" * len(ids))
+        rows = self._view.rows(
+            "SELECT t.prompt_id, t.state, t.position, t.pairs, t.status,"
+            " (SELECT group_concat(reason) FROM rejects r WHERE r.prompt_id = t.prompt_id)"
+            f" FROM traces t WHERE t.prompt_id IN ({marks})",
+            *ids,
+        )
+        return {
+            prompt_id: Done(state, position, pairs, reasons.split(",") if reasons else [], status == "failed")
+            for prompt_id, state, position, pairs, status, reasons in rows
+        }
+
+    def _keep(self, prompt: Prompt, done: Done, position: int) -> None:
+        self._state.was_traced(done.pairs, done.reasons, done.failed)
+        self._ledger.write(SeenRow(prompt.id, self._session, position))
+
+    def _bad_row(self, row: RowFault, position: int) -> None:
+        self._state.bad_row(row.reason)
+        failure = row.reason not in Reason.OUTCOMES
+        self._ledger.write(BadRow(self._session, position, row.source, row.reason, row.detail, failure))
+        self._check_failures()
+
+    def _begin(self, prompt: Prompt, position: int) -> None:
+        task = asyncio.get_running_loop().create_task(self._trace(prompt, position))
+        self._tasks.add(task)
+        self._state.in_work += 1
+        task.add_done_callback(self._ended)
+
+    async def _trace(self, prompt: Prompt, position: int) -> None:
+        try:
+            trace = await trace_prompt(prompt, self._assembly.cast)
+            state = self._assembly.state(prompt.id, prompt.messages, prompt.tags)
+            self._ledger.write(TraceRow(trace, state, self._session, position))
+        except RunStoppedError as stopped:
+            self._end(str(stopped))
+        except ConstitutionalError as error:
+            _settle(self._failed, error)
+        else:
+            self._count(trace)
+
+    def _count(self, trace: Trace) -> None:
+        self._state.traced(trace)
+        if self._observed:
+            self._host.observe("trace_finished", trace=trace)
+        self._check_failures()
+
+    def _check_failures(self) -> None:
+        if self._state.failing(self._config.max_failure_rate, finished=False):
+            self._end(_too_many(self._state, self._config))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._state.in_work -= 1
+        self._finished.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            fault = (
+                error if isinstance(error, ConstitutionalError) else ConstitutionalError(f"internal error: {error!r}")
+            )
+            _settle(self._failed, fault)
+
+    def _end(self, why: str) -> None:
+        """Start no further call; those on their way finish."""
+        if self._why is not None:
+            return
+        self._why = why
+        self._state.draining = True
+        self._state.meter.stopping = why
+        for throttle in self._assembly.models.throttles.values():
+            throttle.stop(why)
+        self._finished.set()
+
+    async def _watch(self) -> None:
+        """Turn an interrupt or a fault that ends the run into the end of it."""
+        soon = asyncio.create_task(self._stop.soon.wait())
+        try:
+            watched: list[asyncio.Future[Any]] = [soon, self._failed]
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            self._end("interrupted" if soon.done() else str(self._failed.result()))
+            if not self._failed.done():
+                await self._stop.now.wait()
+            self._ledger.abandon()
+            for task in self._tasks:
+                task.cancel()
+        finally:
+            soon.cancel()
+
+    async def _result(self) -> RunResult:
+        if self._failed.done():
+            error = self._failed.result()
+            if not isinstance(error, LedgerError):
+                self._ledger.set_meta("status", "failed")
+                await self._ledger.flush()
+            raise error
+        status = self._status()
+        self._ledger.set_meta("status", status)
+        self._ledger.set_meta("session", str(self._session))
+        await self._ledger.flush()
+        state, message = self._state, self._why or ""
+        if status == "too-many-failures":
+            message = _too_many(state, self._config)
+        return RunResult(
+            status,
+            state.prompts,
+            state.pairs,
+            dict(sorted(state.rejects.items())),
+            state.failures,
+            state.meter.calls_made,
+            state.meter.calls_reused,
+            message,
+        )
+
+    def _status(self) -> str:
+        if self._stop.soon.is_set():
+            return "interrupted"
+        if self._state.failing(self._config.max_failure_rate, finished=True):
+            return "too-many-failures"
+        return "complete" if self._why is None else "budget"
+
+
+def _meter(config: RunConfig, view: LedgerView) -> Meter:
+    """The budgets hold for the run folder, not for one session: they begin with what the ledger holds."""
+    if config.max_calls is None and config.max_cost is None:
+        return Meter()
+    calls, cost = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
+    return Meter(config.max_calls, config.max_cost, started=calls, cost=cost)
+
+
+def _total(config: RunConfig, base: Path) -> int | None:
+    count = count_prompts(config.prompts or "-", base)
+    return count if count is None or config.limit is None else min(count, config.limit)
+
+
+def _too_many(state: RunState, config: RunConfig) -> str:
+    reasons = ", ".join(f"{reason} {count}" for reason, count in state.rejects.most_common() if count)
+    return (
+        f"{state.failures} of {state.seen} prompts failed, more than --max-failure-rate {config.max_failure_rate:g} "
+        f"({reasons})"
+    )
+
+
+def _settle(future: asyncio.Future[ConstitutionalError], error: ConstitutionalError) -> None:
+    if not future.done():
+        future.set_result(error)

@@ -1,0 +1,194 @@
+"""From a run's configuration to its cast: every name looked up, every option and template checked, no model called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from constitutional.config.constitution import constitution_digest, find_constitution, load_constitution
+from constitutional.config.run import ROLES, ModelConfig, PartConfig, RunConfig
+from constitutional.core.constitution import Constitution
+from constitutional.core.digest import digest
+from constitutional.core.messages import Sampling
+from constitutional.errors import UsageError
+from constitutional.ledger import Ledger
+from constitutional.models.base import ChatModel
+from constitutional.models.meter import Meter, Price
+from constitutional.models.recorded import RecordedModel
+from constitutional.models.throttle import Throttle
+from constitutional.pipeline.trace import Cast
+from constitutional.plugins import BUILTIN, PluginHost
+from constitutional.roles import Model, ModelSetup, Setup
+from constitutional.templates import Templates
+
+PIPELINE = 1
+"""Raised when the code of this folder would make another trace of the same calls: finished traces are then redone."""
+DEFAULT_MAX_TOKENS = 1024
+DEFAULT_MODEL = "scripted:demo"
+Bind = Callable[[str, "Models"], Model]
+
+
+def model_config(config: RunConfig, role: str) -> ModelConfig:
+    return config.models.get(config.model_for(role)) or ModelConfig(name=DEFAULT_MODEL)
+
+
+def sampling_of(config: RunConfig, role: str) -> Sampling:
+    """Responses are sampled at temperature 1; other roles answer greedily unless their own model entry says otherwise."""
+    model, borrowed = model_config(config, role), role != "policy" and config.model_for(role) == "policy"
+    usual = 1.0 if role == "policy" else 0.0
+    temperature = usual if borrowed or model.temperature is None else model.temperature
+    top_p = None if borrowed else model.top_p
+    return Sampling(temperature, top_p, model.max_tokens or DEFAULT_MAX_TOKENS, None, tuple(model.stop))
+
+
+def price_of(model: ModelConfig) -> Price:
+    prices = model.prices
+    if prices is None:
+        return Price()
+    return Price(prices.input, prices.output, prices.input if prices.cached is None else prices.cached)
+
+
+@dataclass(slots=True)
+class Models:
+    """The adapters of a run: one per distinct model, however many roles share it."""
+
+    config: RunConfig
+    host: PluginHost
+    adapters: dict[str, ChatModel] = field(default_factory=dict)
+    throttles: dict[str, Throttle] = field(default_factory=dict)
+
+    def adapter(self, role: str) -> ChatModel:
+        entry = model_config(self.config, role)
+        key = _connection(entry)
+        if key not in self.adapters:
+            self.adapters[key] = self._make(entry, self.config.model_for(role))
+            self.throttles[key] = Throttle(entry.concurrency or self.config.concurrency)
+        return self.adapters[key]
+
+    def throttle(self, role: str) -> Throttle:
+        self.adapter(role)
+        return self.throttles[_connection(model_config(self.config, role))]
+
+    def _make(self, entry: ModelConfig, name: str) -> ChatModel:
+        provider, _, model = entry.name.partition(":")
+        registered = self.host.get("model", provider)
+        setup = ModelSetup(
+            provider=provider,
+            model=model,
+            options=registered.options(entry.options, f"models.{name}"),
+            base_url=entry.base_url,
+            api_key_env=entry.api_key_env,
+            revision=entry.revision,
+            timeout=entry.timeout,
+            concurrency=entry.concurrency or self.config.concurrency,
+        )
+        adapter: ChatModel = registered.factory(setup)
+        return adapter
+
+    async def aclose(self) -> None:
+        for adapter in self.adapters.values():
+            await adapter.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A cast, and the digest of everything that a trace depends on besides its prompt."""
+
+    cast: Cast
+    models: Models
+    constitution: Constitution
+    templates: dict[str, str]
+    plan: str
+
+    def state(self, prompt_id: str, messages: Any, tags: Any) -> str:
+        """Names one prompt under this plan: a finished trace with the same state need not be made again."""
+        return f"{self.plan}:{digest([prompt_id, messages, tags])}"
+
+
+def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind) -> Assembly:
+    """``base`` is where relative paths start; ``bind`` makes the model that a role sees."""
+    check_budget(config)
+    constitution = load_constitution(find_constitution(config.constitution, base))
+    models = Models(config, host)
+    templates = Templates(base)
+    parts: dict[str, Any] = {}
+    used: list[Any] = []
+    roles = {
+        "critic": config.critic,
+        "reviser": config.reviser,
+        "judge": config.judge,
+        "scorer": config.scorer,
+    }
+    wanted: list[tuple[str, str, PartConfig]] = [(role, role, part) for role, part in roles.items()]
+    wanted.append(("strategy", "pairing", config.strategy))
+    wanted += [(f"filters.{number}", "filter", part) for number, part in enumerate(config.filters)]
+    for where, kind, part in wanted:
+        registered = host.get(kind, part.plugin)
+        options = registered.options(part.options, where)
+        role = kind if kind in ROLES else "judge"
+        setup = Setup(part.plugin, options, bind(role, models), templates, constitution, config.seed)
+        parts[where] = registered.factory(setup)
+        version = "" if registered.distribution == BUILTIN else registered.version
+        used.append([where, part.plugin, version, options.model_dump(mode="json") if options else {}])
+    cast = Cast(
+        policy=bind("policy", models),
+        critic=parts["critic"],
+        reviser=parts["reviser"],
+        judge=parts["judge"],
+        scorer=parts["scorer"],
+        pairing=parts["strategy"],
+        filters=tuple(parts[f"filters.{number}"] for number in range(len(config.filters))),
+        constitution=constitution,
+        strategy=config.strategy.plugin,
+        responses=config.responses,
+        rounds=config.rounds,
+        min_margin=config.min_margin,
+        system=config.system,
+        seed=config.seed,
+    )
+    asked = {role: _asked(config, role, models) for role in ROLES}
+    settings = [config.responses, config.rounds, config.min_margin, config.system, config.seed]
+    plan = digest([PIPELINE, constitution_digest(constitution), templates.digests, used, asked, settings])
+    return Assembly(cast, models, constitution, templates.digests, plan)
+
+
+def recorded(ledger: Ledger, meter: Meter, config: RunConfig) -> Bind:
+    """Models whose every reply goes through the ledger."""
+
+    def bind(role: str, models: Models) -> Model:
+        return RecordedModel(
+            models.adapter(role),
+            role,
+            ledger,
+            models.throttle(role),
+            meter,
+            sampling_of(config, role),
+            price_of(model_config(config, role)),
+        )
+
+    return bind
+
+
+def check_budget(config: RunConfig) -> None:
+    """A limit on money means nothing while a paid model has no price."""
+    if config.max_cost is None:
+        return
+    for role in ROLES:
+        entry = model_config(config, role)
+        if entry.prices is None and entry.name.partition(":")[0] in ("openai", "anthropic"):
+            raise UsageError(
+                f"--max-cost needs the price of {entry.name}: give `prices: {{input: …, output: …}}` per million tokens "
+                f"under models.{config.model_for(role)} in the run file, or --price IN,OUT (0,0 for a server of your own)"
+            )
+
+
+def _asked(config: RunConfig, role: str, models: Models) -> Any:
+    sampling = sampling_of(config, role)
+    settings = [sampling.temperature, sampling.top_p, sampling.max_tokens, list(sampling.stop)]
+    return [dict(models.adapter(role).identity), settings]
+
+
+def _connection(entry: ModelConfig) -> str:
+    return digest([entry.name, entry.base_url, entry.api_key_env, entry.revision, entry.timeout, entry.options])

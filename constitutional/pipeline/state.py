@@ -1,0 +1,69 @@
+"""How a run is going: what the live display shows and the summary says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from time import monotonic
+
+from constitutional.core.records import Reason, Trace
+from constitutional.models.meter import Meter
+from constitutional.models.throttle import Throttle
+
+JUDGED_FROM = 20
+"""Prompts before the failure rate can stop a run: one bad prompt of three is no trend."""
+
+
+@dataclass(slots=True)
+class RunState:
+    meter: Meter
+    throttles: dict[str, Throttle] = field(default_factory=dict)
+    total: int | None = None
+    prompts: int = 0
+    """Finished in this session or an earlier one."""
+    kept: int = 0
+    """Of these, finished by an earlier session."""
+    pairs: int = 0
+    failures: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    in_work: int = 0
+    began: float = field(default_factory=monotonic)
+    draining: bool = False
+
+    def traced(self, trace: Trace) -> None:
+        self.prompts += 1
+        self.pairs += len(trace.pairs)
+        self.failures += trace.failed
+        self.rejects.update(reject.reason for reject in trace.rejects)
+
+    def was_traced(self, pairs: int, reasons: list[str], failed: bool) -> None:
+        self.prompts += 1
+        self.kept += 1
+        self.pairs += pairs
+        self.failures += failed
+        self.rejects.update(reasons)
+
+    def bad_row(self, reason: str) -> None:
+        self.rejects[reason] += 1
+        if reason not in Reason.OUTCOMES:
+            self.failures += 1
+
+    @property
+    def seen(self) -> int:
+        """Prompts and bad rows: what the failure rate is a share of. A repeated prompt is neither."""
+        return self.prompts + self.rejects[Reason.BAD_ROW]
+
+    def failing(self, limit: float, *, finished: bool) -> bool:
+        return self.failures > limit * self.seen and (finished or self.seen >= JUDGED_FROM)
+
+    @property
+    def rate(self) -> float:
+        """Prompts a second in this session."""
+        elapsed = monotonic() - self.began
+        return (self.prompts - self.kept) / elapsed if elapsed > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        if self.total is None or self.rate <= 0:
+            return None
+        return max(0.0, self.total - self.prompts - self.rejects[Reason.BAD_ROW]) / self.rate

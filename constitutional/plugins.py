@@ -1,0 +1,236 @@
+"""The plugin host: finds plugins, keeps a bad one from breaking anything else, and knows every name.
+
+Nothing is loaded until a name is asked for. Each plugin loads in its own ``try``: an import error, a misspelt hook or an
+exception while registering makes that plugin *failed*, shown by ``constitutional plugins`` and fatal only to a run that
+names something it would have provided. Two plugins that offer one name make that name an error that says both.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol
+
+import pluggy
+from pydantic import BaseModel, ValidationError
+
+from constitutional import hookspecs
+from constitutional.errors import ConfigError, PluginError, UnknownNameError, near_matches
+
+GROUP = "constitutional"
+ALLOW_LIST = "CONSTITUTIONAL_PLUGINS"
+TRACE = "CONSTITUTIONAL_PLUGIN_TRACE"
+BUILTIN = "constitutional"
+KINDS = {
+    "model": "register_models",
+    "critic": "register_critics",
+    "reviser": "register_revisers",
+    "judge": "register_judges",
+    "scorer": "register_scorers",
+    "pairing": "register_pairings",
+    "filter": "register_filters",
+    "constitution": "register_constitutions",
+}
+
+TITLES = {"model": "model provider", "pairing": "strategy"}
+
+
+class Register(Protocol):
+    def __call__(self, name: str, factory: Callable[..., Any], *, config: type[BaseModel] | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One name that a run may use."""
+
+    kind: str
+    name: str
+    factory: Callable[..., Any]
+    config: type[BaseModel] | None
+    distribution: str
+    version: str
+
+    def options(self, given: dict[str, Any], where: str) -> BaseModel | None:
+        """The options validated by the plugin's own model; a wrong one says where in the run file it stands."""
+        if self.config is None:
+            if given:
+                raise ConfigError(f"{where}.options: {self.kind} {self.name!r} takes no options")
+            return None
+        try:
+            return self.config.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            hint = ""
+            if first["type"] == "extra_forbidden":
+                hint = near_matches(key, self.config.model_fields)
+            raise ConfigError(f"{where}.options.{key}: {first['msg']}{hint}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One entry point, loaded or failed."""
+
+    name: str
+    distribution: str
+    version: str
+    error: str | None = None
+
+
+class PluginHost:
+    """Made once per command; ``load`` is called on first use."""
+
+    def __init__(self, builtin: str = "constitutional.builtin") -> None:
+        self._builtin = builtin
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        self._registry: dict[tuple[str, str], Registered] = {}
+        self._conflicts: dict[tuple[str, str], str] = {}
+        self._warned: set[str] = set()
+        self._loaded = False
+        self.plugins: list[Plugin] = []
+
+    def load(self) -> PluginHost:
+        if self._loaded:
+            return self
+        self._loaded = True
+        if os.environ.get(TRACE):
+            self._manager.trace.root.setwriter(sys.stderr.write)
+            self._manager.enable_tracing()
+        self._add(importlib.import_module(self._builtin), BUILTIN, BUILTIN, _own_version())
+        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+            if _allowed(entry):
+                self._load(entry)
+        return self
+
+    def _load(self, entry: EntryPoint) -> None:
+        distribution = entry.dist.name if entry.dist else entry.value
+        version = entry.dist.version if entry.dist else ""
+        try:
+            module = entry.load()
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:
+            self.plugins.append(Plugin(entry.name, distribution, version, f"does not load: {_brief(error)}"))
+            return
+        self._add(module, entry.name, distribution, version)
+
+    def _add(self, module: Any, name: str, distribution: str, version: str) -> None:
+        """Register one plugin alone, so that whatever is wrong with it is known to be its own fault."""
+        try:
+            self._manager.register(module, name=name)
+            self._manager.check_pending()
+            found = self._registrations(module, distribution, version)
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:
+            if self._manager.has_plugin(name):
+                self._manager.unregister(name=name)
+            self.plugins.append(Plugin(name, distribution, version, _reason(module, error)))
+            return
+        problems = [problem for item in found if (problem := self._enter(item))]
+        if not self._manager.get_hookcallers(module):
+            problems.append("implements no hook: decorate its functions with constitutional.hookimpl")
+        self.plugins.append(Plugin(name, distribution, version, "; ".join(problems) or None))
+
+    def _registrations(self, module: Any, distribution: str, version: str) -> list[Registered]:
+        found: list[Registered] = []
+        others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
+        for kind, hook in KINDS.items():
+
+            def register(
+                name: str,
+                factory: Callable[..., Any],
+                *,
+                config: type[BaseModel] | None = None,
+                kind: str = kind,
+            ) -> None:
+                found.append(Registered(kind, name, factory, config, distribution, version))
+
+            self._manager.subset_hook_caller(hook, others)(register=register)
+        return found
+
+    def _enter(self, item: Registered) -> str | None:
+        """A built-in name stays what it is; two strangers with one name leave it unusable, and both are named."""
+        key = (item.kind, item.name)
+        first = self._registry.get(key)
+        if first is None:
+            self._registry[key] = item
+            return None
+        problem = f"{item.kind} {item.name!r} is offered by both {first.distribution} and {item.distribution}"
+        if first.distribution != BUILTIN:
+            self._conflicts[key] = problem
+        return problem
+
+    def get(self, kind: str, name: str) -> Registered:
+        self.load()
+        key = (kind, name)
+        if key in self._conflicts:
+            raise PluginError(f"{self._conflicts[key]}: uninstall one, or choose with {ALLOW_LIST}")
+        if key not in self._registry:
+            failed = [f"{plugin.distribution} ({plugin.error})" for plugin in self.plugins if plugin.error]
+            hint = f"plugins that failed: {'; '.join(failed)}" if failed else ""
+            raise UnknownNameError.among(TITLES.get(kind, kind), name, self.names(kind), hint)
+        return self._registry[key]
+
+    def names(self, kind: str) -> list[str]:
+        return [item.name for item in self.registered() if item.kind == kind]
+
+    def registered(self) -> list[Registered]:
+        self.load()
+        return list(self._registry.values())
+
+    def observe(self, hook: str, **arguments: Any) -> None:
+        """Tell observers. One that raises is reported once and never stops a run."""
+        for plugin in self._manager.get_plugins():
+            others = [other for other in self._manager.get_plugins() if other is not plugin]
+            try:
+                self._manager.subset_hook_caller(hook, others)(**arguments)
+            except Exception as error:
+                name = self._manager.get_name(plugin) or "?"
+                if name not in self._warned:
+                    self._warned.add(name)
+                    print(f"warning: plugin {name}: {hook} failed: {_brief(error)}", file=sys.stderr)
+
+    def observers(self, hook: str) -> bool:
+        """Whether anybody listens: a run with no observer pays nothing for them."""
+        self.load()
+        return any(
+            caller.name == hook
+            for plugin in self._manager.get_plugins()
+            for caller in self._manager.get_hookcallers(plugin) or ()
+        )
+
+
+def _allowed(entry: EntryPoint) -> bool:
+    listed = os.environ.get(ALLOW_LIST)
+    if listed is None:
+        return True
+    names = {name.strip() for name in listed.split(",") if name.strip()}
+    return entry.name in names or (entry.dist is not None and entry.dist.name in names)
+
+
+def _reason(module: Any, error: BaseException) -> str:
+    """A misspelt hook says which one was probably meant."""
+    if isinstance(error, pluggy.PluginValidationError):
+        hooks = [name for name in vars(hookspecs) if name.startswith(("register_", "run_", "trace_"))]
+        text = str(error).replace("\n", " ")
+        for name in vars(module):
+            if name not in hooks and f"'{name}'" in text:
+                return f"unknown hook {name!r}{near_matches(name, hooks)}"
+        return text
+    return f"fails while registering: {_brief(error)}"
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
+
+
+def _own_version() -> str:
+    from constitutional import __version__
+
+    return __version__

@@ -1,0 +1,126 @@
+"""Templates: shared text first, principle last, filled in one pass in a sandbox.
+
+A *template* is a file in ``prompts/``; a *prompt* is a user's message. Text that is filled in is never a template
+itself: an answer that contains ``{{ x }}`` stays as it is. ``{{ shared }}`` marks where the text that a group of calls
+has in common ends, so that prompt caches can be told; it prints nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import jinja2
+from jinja2 import meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from constitutional.core.digest import digest
+from constitutional.core.messages import ChatRequest, Sampling
+from constitutional.core.records import Message
+from constitutional.errors import TemplateError, UnknownNameError, near_matches
+from constitutional.resources import data_folder, shipped_names
+
+_SHARED = f"\x00{secrets.token_hex(8)}\x00"
+
+
+class Template:
+    """One template with the variables that its role provides."""
+
+    def __init__(self, name: str, compiled: jinja2.Template) -> None:
+        self.name = name
+        self._compiled = compiled
+
+    def render(self, **values: object) -> str:
+        """The filled-in text, without its shared mark."""
+        return self.request(Sampling(), **values).messages[-1].content
+
+    def request(self, sampling: Sampling, **values: object) -> ChatRequest:
+        """A request with the filled-in text as its one user message."""
+        try:
+            text = self._compiled.render(shared=_SHARED, **values)
+        except jinja2.TemplateError as error:
+            raise TemplateError(f"template {self.name}: {error.message}") from error
+        except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise TemplateError(f"template {self.name}: cannot be filled in: {error}") from error
+        shared, mark, last = text.partition(_SHARED)
+        content = (shared + last).strip()
+        dropped = len(shared) - len(shared.lstrip())
+        return ChatRequest((Message("user", content),), sampling, shared=max(0, len(shared) - dropped) if mark else 0)
+
+
+class Templates:
+    """Finds, checks and compiles templates; remembers the digest of each one used."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """``folder`` is where relative paths of a run file start from."""
+        self._base = folder or Path.cwd()
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=jinja2.FileSystemLoader([self._base, data_folder("prompts")]),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=False,
+        )
+        self.digests: dict[str, str] = {}
+
+    def get(self, name: str, variables: frozenset[str]) -> Template:
+        """``name`` is a shipped name (``judge/pairwise``) or a path; ``variables`` is what will be filled in.
+        A variable that is not among them is an error now, with its line, and not after the first paid call."""
+        path = self._find(name)
+        compiled = self._compile(path, name)
+        for source_path, source in self._sources(path):
+            self._check_variables(source_path, source, variables | {"shared"})
+            self.digests[_label(source_path)] = digest(source)
+        return Template(name, compiled)
+
+    def _find(self, name: str) -> Path:
+        shipped = data_folder("prompts") / f"{name}.jinja"
+        if shipped.is_file():
+            return shipped
+        path = self._base / name
+        if path.is_file():
+            return path
+        known = shipped_names("prompts", ".jinja")
+        raise UnknownNameError(f"no template {name!r}: neither a file nor a shipped name{near_matches(name, known)}")
+
+    def _compile(self, path: Path, name: str) -> jinja2.Template:
+        try:
+            return self._environment.from_string(_read(path))
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(f"{path}:{error.lineno}: {error.message}") from error
+        except jinja2.TemplateError as error:
+            raise TemplateError(f"template {name}: {error.message}") from error
+
+    def _sources(self, path: Path) -> Iterator[tuple[Path, str]]:
+        """The template and everything that it includes."""
+        source = _read(path)
+        yield path, source
+        for included in meta.find_referenced_templates(self._environment.parse(source)):
+            if included is None:
+                raise TemplateError(f"{path}: the name of an include must be written out")
+            found = next((f / included for f in (self._base, data_folder("prompts")) if (f / included).is_file()), None)
+            if found is None:
+                raise TemplateError(f"{path}: includes {included!r}, which does not exist")
+            yield from self._sources(found)
+
+    def _check_variables(self, path: Path, source: str, variables: frozenset[str]) -> None:
+        unknown = sorted(meta.find_undeclared_variables(self._environment.parse(source)) - variables)
+        if unknown:
+            line = next((n for n, text in enumerate(source.splitlines(), 1) if unknown[0] in text), 1)
+            raise TemplateError(f"{path}:{line}: unknown variable {unknown[0]!r}{near_matches(unknown[0], variables)}")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{path}: not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise TemplateError(f"{path}: {error.strerror}") from error
+
+
+def _label(path: Path) -> str:
+    """A name without the machine's folders: it travels with the dataset."""
+    shipped = data_folder("prompts")
+    return path.relative_to(shipped).as_posix() if path.is_relative_to(shipped) else path.name
