@@ -121,15 +121,16 @@ class PluginHost:
 
     def _add(self, module: Any, name: str, distribution: str, version: str) -> None:
         """Register one plugin alone, so that whatever is wrong with it is known to be its own fault."""
+        unique = f"{name} ({distribution})"
         try:
-            self._manager.register(module, name=name)
+            self._manager.register(module, name=unique)
             self._manager.check_pending()
             found = self._registrations(module, distribution, version)
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:
-            if self._manager.has_plugin(name):
-                self._manager.unregister(name=name)
+            if self._manager.get_plugin(unique) is module:
+                self._manager.unregister(name=unique)
             self.plugins.append(Plugin(name, distribution, version, _reason(module, error)))
             return
         problems = [problem for item in found if (problem := self._enter(item))]
@@ -219,7 +220,7 @@ def _reason(module: Any, error: BaseException) -> str:
     if isinstance(error, pluggy.PluginValidationError):
         hooks = [name for name in vars(hookspecs) if name.startswith(("register_", "run_", "trace_"))]
         text = str(error).replace("\n", " ")
-        for name in vars(module):
+        for name in dir(module):
             if name not in hooks and f"'{name}'" in text:
                 return f"unknown hook {name!r}{near_matches(name, hooks)}"
         return text

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jinja2
-from jinja2 import meta
+from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from constitutional.core.digest import digest
@@ -44,9 +44,9 @@ class Template:
         except (TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise TemplateError(f"template {self.name}: cannot be filled in: {error}") from error
         shared, mark, last = text.partition(_SHARED)
-        content = (shared + last).strip()
-        dropped = len(shared) - len(shared.lstrip())
-        return ChatRequest((Message("user", content),), sampling, shared=max(0, len(shared) - dropped) if mark else 0)
+        content = (shared + last.replace(_SHARED, "")).strip()
+        length = min(len(shared.lstrip()), len(content)) if mark else 0
+        return ChatRequest((Message("user", content),), sampling, shared=length)
 
 
 class Templates:
@@ -54,7 +54,7 @@ class Templates:
 
     def __init__(self, folder: Path | None = None) -> None:
         """``folder`` is where relative paths of a run file start from."""
-        self._base = folder or Path.cwd()
+        self._base = (folder or Path.cwd()).resolve()
         self._environment = ImmutableSandboxedEnvironment(
             loader=jinja2.FileSystemLoader([self._base, data_folder("prompts")]),
             undefined=jinja2.StrictUndefined,
@@ -69,10 +69,18 @@ class Templates:
         A variable that is not among them is an error now, with its line, and not after the first paid call."""
         path = self._find(name)
         compiled = self._compile(path, name)
-        for source_path, source in self._sources(path):
+        for source_path, source in self._sources(path, ()):
             self._check_variables(source_path, source, variables | {"shared"})
-            self.digests[_label(source_path)] = digest(source)
+            self._note(source_path, digest(source))
         return Template(name, compiled)
+
+    def _note(self, path: Path, value: str) -> None:
+        """Under a name without the machine's folders, as it travels with the dataset; two files never share one."""
+        folders = (data_folder("prompts"), self._base)
+        label = next((path.relative_to(f).as_posix() for f in folders if path.is_relative_to(f)), path.name)
+        while self.digests.get(label, value) != value:
+            label += "+"
+        self.digests[label] = value
 
     def _find(self, name: str) -> Path:
         shipped = data_folder("prompts") / f"{name}.jinja"
@@ -92,23 +100,33 @@ class Templates:
         except jinja2.TemplateError as error:
             raise TemplateError(f"template {name}: {error.message}") from error
 
-    def _sources(self, path: Path) -> Iterator[tuple[Path, str]]:
+    def _parse(self, path: Path, source: str) -> nodes.Template:
+        try:
+            return self._environment.parse(source)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(f"{path}:{error.lineno}: {error.message}") from error
+
+    def _sources(self, path: Path, within: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
         """The template and everything that it includes."""
+        if path in within:
+            raise TemplateError(f"{path}: includes itself")
         source = _read(path)
         yield path, source
-        for included in meta.find_referenced_templates(self._environment.parse(source)):
+        for included in meta.find_referenced_templates(self._parse(path, source)):
             if included is None:
                 raise TemplateError(f"{path}: the name of an include must be written out")
             found = next((f / included for f in (self._base, data_folder("prompts")) if (f / included).is_file()), None)
-            if found is None:
+            if found is None or ".." in Path(included).parts:
                 raise TemplateError(f"{path}: includes {included!r}, which does not exist")
-            yield from self._sources(found)
+            yield from self._sources(found, (*within, path))
 
     def _check_variables(self, path: Path, source: str, variables: frozenset[str]) -> None:
-        unknown = sorted(meta.find_undeclared_variables(self._environment.parse(source)) - variables)
-        if unknown:
-            line = next((n for n, text in enumerate(source.splitlines(), 1) if unknown[0] in text), 1)
-            raise TemplateError(f"{path}:{line}: unknown variable {unknown[0]!r}{near_matches(unknown[0], variables)}")
+        tree = self._parse(path, source)
+        unknown = meta.find_undeclared_variables(tree) - variables
+        used = [(name.lineno, name.name) for name in tree.find_all(nodes.Name) if name.name in unknown]
+        if used:
+            line, name = min(used)
+            raise TemplateError(f"{path}:{line}: unknown variable {name!r}{near_matches(name, variables)}")
 
 
 def _read(path: Path) -> str:
@@ -118,9 +136,3 @@ def _read(path: Path) -> str:
         raise TemplateError(f"{path}: not UTF-8 at byte {error.start}") from error
     except OSError as error:
         raise TemplateError(f"{path}: {error.strerror}") from error
-
-
-def _label(path: Path) -> str:
-    """A name without the machine's folders: it travels with the dataset."""
-    shipped = data_folder("prompts")
-    return path.relative_to(shipped).as_posix() if path.is_relative_to(shipped) else path.name

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from constitutional.config.source import Source
+from constitutional.config.source import Loc, Source
 from constitutional.core.constitution import Constitution, Principle, Tier
 from constitutional.core.digest import digest
 from constitutional.errors import ConfigError, UnknownNameError, near_matches
@@ -15,6 +15,7 @@ from constitutional.resources import data_folder, shipped_names
 
 Text = Annotated[str, BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Problem = tuple[Loc, str]
 
 
 class _Strict(BaseModel):
@@ -42,7 +43,7 @@ class PrincipleFile(_Strict):
     critique: Text = Field(default="", description="How to ask for a critique; the default is made of the statement.")
     revision: Text = Field(default="", description="How to ask for a revision.")
     prefer: Text = Field(default="", description="How to ask which of two responses is better.")
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     when: When = When()
     examples: list[Example] = []
 
@@ -59,7 +60,7 @@ class ConstitutionFile(_Strict):
     version: str = "0"
     description: Text = ""
     tiers: list[TierFile] = Field(min_length=1)
-    contexts: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = {}
+    contexts: dict[str, dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]] = {}
 
 
 def find_constitution(name: str, base: Path) -> Path:
@@ -77,9 +78,10 @@ def find_constitution(name: str, base: Path) -> Path:
 def load_constitution(path: Path) -> Constitution:
     source = Source.read(path)
     file = source.validate(ConstitutionFile)
-    problems = _duplicates(source, file) + _unknown_in_contexts(source, file)
+    problems = _duplicates(file) + _unknown_in_contexts(file)
     if problems:
-        raise ConfigError("\n".join(problems))
+        problems.sort(key=lambda problem: source.place(problem[0]))
+        raise ConfigError("\n".join(f"{source.where(loc)}: {text}" for loc, text in problems))
     tiers = tuple(
         Tier(tier.id, tier.force, tuple(_principle(item) for item in tier.principles), tier.tolerance)
         for tier in file.tiers
@@ -117,25 +119,28 @@ def _principle_value(principle: Principle) -> list[Any]:
     ]  # fmt: skip
 
 
-def _duplicates(source: Source, file: ConstitutionFile) -> list[str]:
-    problems, tiers, principles = [], set(), set()
+def _duplicates(file: ConstitutionFile) -> list[Problem]:
+    problems: list[Problem] = []
+    tiers, principles = set(), set()
     for t, tier in enumerate(file.tiers):
         if tier.id in tiers:
-            problems.append(f"{source.where(('tiers', t, 'id'))}: tiers.{t}.id: tier {tier.id!r} is here twice")
+            problems.append((("tiers", t, "id"), f"tier {tier.id!r} is here twice"))
         tiers.add(tier.id)
         for p, principle in enumerate(tier.principles):
             if principle.id in principles:
                 loc = ("tiers", t, "principles", p, "id")
-                problems.append(f"{source.where(loc)}: principle {principle.id!r} is here twice")
+                problems.append((loc, f"principle {principle.id!r} is here twice"))
             principles.add(principle.id)
     return problems
 
 
-def _unknown_in_contexts(source: Source, file: ConstitutionFile) -> list[str]:
+def _unknown_in_contexts(file: ConstitutionFile) -> list[Problem]:
     known = {tier.id for tier in file.tiers} | {item.id for tier in file.tiers for item in tier.principles}
     return [
-        f"{source.where(('contexts', tag, name))}: contexts.{tag}.{name}: no tier or principle has this id"
-        f"{near_matches(name, known)}"
+        (
+            ("contexts", tag, name),
+            f"contexts.{tag}.{name}: no tier or principle has this id{near_matches(name, known)}",
+        )
         for tag, factors in file.contexts.items()
         for name in factors
         if name not in known

@@ -41,24 +41,29 @@ class Source:
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             data = yaml.safe_load(text)
+            places: dict[Loc, tuple[int, int]] = {}
+            if root is not None:
+                _collect(root, (), places, path)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
             raise ConfigError(f"{where}: not valid YAML: {error.problem}") from error
         except yaml.YAMLError as error:
-            raise ConfigError(f"{path}: not valid YAML: {error}") from error
-        places: dict[Loc, tuple[int, int]] = {}
-        if root is not None:
-            _collect(root, (), places, path)
+            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        except RecursionError as error:
+            raise ConfigError(f"{path}: nested too deeply") from error
         return cls(path, data, places)
 
     def where(self, loc: Sequence[str | int]) -> str:
         """``file:line:column`` of a key, or of the nearest thing that contains it."""
+        line, column = self.place(loc)
+        return f"{self.path}:{line}:{column}"
+
+    def place(self, loc: Sequence[str | int]) -> tuple[int, int]:
         at = tuple(loc)
         while at not in self.places and at:
             at = at[:-1]
-        line, column = self.places.get(at, (1, 1))
-        return f"{self.path}:{line}:{column}"
+        return self.places.get(at, (1, 1))
 
     def validate(self, model: type[M]) -> M:
         """The file as a model; all its errors at once, in the order of the file."""
@@ -68,14 +73,13 @@ class Source:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
-            lines = sorted((self._line_of(item["loc"]), self._explain(model, item)) for item in error.errors())
+            lines = sorted((self.place(self._loc_of(item)), self._explain(model, item)) for item in error.errors())
             raise ConfigError("\n".join(dict.fromkeys(text for _, text in lines))) from error
 
-    def _line_of(self, loc: Loc) -> tuple[int, int]:
-        at = self._real(loc)
-        while at not in self.places and at:
-            at = at[:-1]
-        return self.places.get(at, (1, 1))
+    def _loc_of(self, item: Any) -> Loc:
+        """Where an error stands; one about several keys together names the key it is about in its message."""
+        named: Loc = tuple(item["msg"].removeprefix("Value error, ").partition(": ")[0].split("."))
+        return self._real(item["loc"]) if item["loc"] or named not in self.places else named
 
     def _real(self, loc: Loc) -> Loc:
         """A pydantic location without the names of union branches, which are in no file."""
@@ -87,16 +91,16 @@ class Source:
         return (*real, missing) if missing is not None and isinstance(missing, str) else real
 
     def _explain(self, model: type[BaseModel], item: Any) -> str:
-        loc = self._real(item["loc"])
+        loc = self._loc_of(item)
         key = ".".join(str(part) for part in loc)
-        message = item["msg"].removeprefix("Value error, ")
+        message = item["msg"].removeprefix("Value error, ").removeprefix(f"{key}: ")
         if item["type"] == "extra_forbidden":
             message = "unknown key" + near_matches(str(item["loc"][-1]), _keys_at(model, item["loc"][:-1]))
         elif item["type"] == "missing":
             message = "this key is required"
         else:
             message = message[0].lower() + message[1:]
-        return f"{self.where(loc)}: {key}: {message}"
+        return f"{self.where(loc)}: {key}: {message}" if key else f"{self.where(loc)}: {message}"
 
 
 def _collect(node: yaml.Node, loc: Loc, places: dict[Loc, tuple[int, int]], path: str) -> None:

@@ -11,7 +11,7 @@ Force = Literal["hard", "strong", "soft"]
 
 @dataclass(frozen=True, slots=True)
 class Principle:
-    """One testable rule. ``critique``, ``revision`` and ``prefer`` say how to ask; each has a default of the statement."""
+    """One testable rule. ``critique``, ``revision`` and ``prefer`` say how to ask; each defaults to the statement."""
 
     id: str
     statement: str

@@ -61,7 +61,7 @@ class Critique:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One attempt to repair ``response_id``; ``revised_id`` is None where the attempt was not kept, ``note`` says why."""
+    """One attempt to repair ``response_id``; ``revised_id`` is None where it was not kept, and ``note`` says why."""
 
     response_id: str
     revised_id: str | None

@@ -9,6 +9,8 @@ from constitutional.core.records import Conflict, Judgement, Response, Ruling, S
 
 NO_VERDICT = "no readable verdict"
 TIED = "every tier ties"
+ROUNDING = 1e-9
+"""No label may come from how floating point rounds ``|P − ½|``: at the tolerance itself, both orders tie."""
 
 
 def rule(
@@ -29,7 +31,7 @@ def rule(
     if not opinions:
         return Ruling(a.id, b.id, None, None, abstained_because=NO_VERDICT)
     tolerance = {tier.id: tier.tolerance for tier in constitution.tiers}
-    clear = [opinion for opinion in opinions if abs(opinion.p - 0.5) > tolerance[opinion.tier_id]]
+    clear = [opinion for opinion in opinions if abs(opinion.p - 0.5) > tolerance[opinion.tier_id] + ROUNDING]
     if not clear:
         return Ruling(a.id, b.id, None, None, opinions, abstained_because=TIED)
     decider, lower = clear[0], clear[1:]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from constitutional.core.records import Pair, Reason, Reject, Response, Ruling, Trace
+from constitutional.core.ruling import ROUNDING
 from constitutional.roles import Filter
 
 
@@ -65,7 +66,7 @@ def _kept(pair: Pair, trace: Trace, min_margin: float, filters: Sequence[Filter]
     between = f"{pair.chosen.id} over {pair.rejected.id}"
     if pair.chosen.text == pair.rejected.text:
         return Reject(pair.prompt_id, Reason.IDENTICAL, between)
-    if pair.margin < min_margin:
+    if pair.margin < min_margin - ROUNDING:
         return Reject(pair.prompt_id, Reason.BELOW_MARGIN, f"{between}: margin {pair.margin:.3f} < {min_margin:g}")
     for check in filters:
         reason = check.check(pair, trace)

@@ -90,8 +90,8 @@ def prompt_of(row: Any, source: str) -> Prompt | RowFault:
     if tags is None:
         return RowFault(source, f"`tags` must be a list of texts, this is {_shown(row.get('tags'))}")
     given_id = row.get("id")
-    name = str(given_id) if isinstance(given_id, str | int) and str(given_id) else Prompt.id_of(messages)
-    return Prompt(name, messages, tags, reference if isinstance(reference, str) else None, source)
+    name = _clean(str(given_id)) if isinstance(given_id, str | int) and str(given_id) else Prompt.id_of(messages)
+    return Prompt(name, messages, tags, _clean(reference) if isinstance(reference, str) else None, source)
 
 
 class Seen:
@@ -297,9 +297,9 @@ def _tags(given: Any) -> tuple[str, ...] | None:
     if given is None:
         return ()
     if isinstance(given, str):
-        return (given,)
+        return (_clean(given),)
     if isinstance(given, list) and all(isinstance(tag, str) for tag in given):
-        return tuple(given)
+        return tuple(_clean(tag) for tag in given)
     return None
 
 

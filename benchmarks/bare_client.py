@@ -1,0 +1,32 @@
+"""The floor: nothing but the official OpenAI SDK over its aiohttp transport, a semaphore, and the prompts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import openai
+
+
+async def main(url: str, prompts: str, in_flight: int, retries: int) -> None:
+    client = openai.AsyncOpenAI(
+        base_url=url, api_key="none", max_retries=retries, http_client=openai.DefaultAioHttpClient()
+    )
+    places = asyncio.Semaphore(in_flight)
+
+    async def ask(prompt: str) -> str:
+        async with places:
+            reply = await client.chat.completions.create(
+                model="test-model", messages=[{"role": "user", "content": prompt}], temperature=1.0, max_tokens=1024
+            )
+        return reply.choices[0].message.content or ""
+
+    with open(prompts, encoding="utf-8") as file:
+        texts = [json.loads(line)["prompt"] for line in file]
+    answers = await asyncio.gather(*(ask(text) for text in texts))
+    print(len(answers))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

@@ -1,0 +1,96 @@
+"""What the toolkit costs beside the SDK: calls per second against a bare loop over the official SDK, ledger on.
+
+    python -m benchmarks.overhead [--prompts 2000] [--in-flight 64] [--runs 3] [--json] [--save]
+
+An own server on loopback answers every request after 50 ms. The floor and the toolkit run in turns, each as a process of
+its own; calls per second are counted by the server, from the first request received to the last answer sent. The toolkit
+runs twice: answers only (the floor's very requests, one per prompt: every prompt is a trace and a row of the ledger) and
+the whole pipeline (answers, checks, scores and judgements of a sixth as many prompts)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Run, median, report, run
+from tests.support.server import Server, serve
+
+
+def write_prompts(path: Path, count: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            text = f"Question {number}: what should I know about item {number * 7 % 113} before I order it from the shop?"
+            file.write(json.dumps({"prompt": text}) + "\n")
+
+
+def generate(server: Server, prompts: Path, out: Path, in_flight: int, *more: str) -> Run:
+    command = [sys.executable, "-m", "constitutional", "generate", "--model", "openai:test-model"]
+    command += ["--base-url", server.url, "--prompts", str(prompts), "--out", str(out), "--quiet", "--json"]
+    return run([*command, "--concurrency", str(in_flight), *more])
+
+
+def bare(server: Server, prompts: Path, in_flight: int, retries: int = 2) -> Run:
+    return run([sys.executable, "-m", "benchmarks.bare_client", server.url, str(prompts), str(in_flight), str(retries)])
+
+
+def timed(server: Server, work: Callable[[], Run]) -> dict[str, float]:
+    server.reset()
+    done = work()
+    log = [entry for entry in server.log() if entry["sent"] is not None]
+    first, last = min(entry["received"] for entry in log), max(entry["sent"] for entry in log)
+    return {
+        "calls": len(log),
+        "calls_per_second": len(log) / (last - first),
+        "start_to_first_call": first - done.began,
+        "cpu_ms_per_call": 1000 * done.cpu_seconds / len(log),
+        "peak_mb": done.peak_mb,
+        "seconds": done.seconds,
+    }
+
+
+def measure(prompts: int, in_flight: int, runs: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder, serve(latency=0.05) as server:
+        few, many = Path(folder, "few.jsonl"), Path(folder, "many.jsonl")
+        write_prompts(many, prompts)
+        write_prompts(few, prompts // 6)
+        kinds: dict[str, Callable[[int], Run]] = {
+            "bare SDK loop": lambda n: bare(server, many, in_flight),
+            "answers only": lambda n: generate(server, many, Path(folder, f"a{n}"), in_flight, "--rounds", "0"),
+            "whole pipeline": lambda n: generate(
+                server, few, Path(folder, f"p{n}"), in_flight, "--strategy", "best-vs-worst"
+            ),
+        }
+        found: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+        for number in range(runs):
+            for kind, work in kinds.items():
+                found[kind].append(timed(server, lambda work=work, number=number: work(number)))  # type: ignore[misc]
+    figures = {kind: {key: median([one[key] for one in rows]) for key in rows[0]} for kind, rows in found.items()}
+    floor = [one["calls_per_second"] for one in found["bare SDK loop"]]
+    for kind in ("answers only", "whole pipeline"):
+        ratios = [one["calls_per_second"] / base for one, base in zip(found[kind], floor, strict=True)]
+        figures[kind]["ratio_to_floor"] = median(ratios)
+    return {"prompts": prompts, "in_flight": in_flight, "runs": runs, "medians": figures}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=2000)
+    parser.add_argument("--in-flight", type=int, default=64)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/overhead.json")
+    options = parser.parse_args()
+    figures = measure(options.prompts, options.in_flight, options.runs)
+    for kind, row in figures["medians"].items():
+        shown = "  ".join(f"{key} {value:.3g}" for key, value in row.items())
+        print(f"{kind:<16} {shown}", file=sys.stderr)
+    report("overhead", figures, options.json, options.save)
+
+
+if __name__ == "__main__":
+    main()
