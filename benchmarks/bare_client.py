@@ -9,7 +9,7 @@ import sys
 import openai
 
 
-async def main(url: str, prompts: str, in_flight: int, retries: int) -> None:
+async def main(url: str, texts: list[str], in_flight: int, retries: int) -> None:
     client = openai.AsyncOpenAI(
         base_url=url, api_key="none", max_retries=retries, http_client=openai.DefaultAioHttpClient()
     )
@@ -22,11 +22,11 @@ async def main(url: str, prompts: str, in_flight: int, retries: int) -> None:
             )
         return reply.choices[0].message.content or ""
 
-    with open(prompts, encoding="utf-8") as file:
-        texts = [json.loads(line)["prompt"] for line in file]
     answers = await asyncio.gather(*(ask(text) for text in texts))
     print(len(answers))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    with open(sys.argv[2], encoding="utf-8") as file:
+        prompts = [json.loads(line)["prompt"] for line in file]
+    asyncio.run(main(sys.argv[1], prompts, int(sys.argv[3]), int(sys.argv[4])))

@@ -75,5 +75,3 @@ def report(name: str, figures: dict[str, Any], as_json: bool, save: bool) -> Non
         (RESULTS / f"{name}.json").write_text(text + "\n")
     if as_json:
         print(text)
-
-

@@ -24,7 +24,9 @@ from tests.support.server import Server, serve
 def write_prompts(path: Path, count: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
-            text = f"Question {number}: what should I know about item {number * 7 % 113} before I order it from the shop?"
+            text = (
+                f"Question {number}: what should I know about item {number * 7 % 113} before I order it from the shop?"
+            )
             file.write(json.dumps({"prompt": text}) + "\n")
 
 
@@ -41,8 +43,8 @@ def bare(server: Server, prompts: Path, in_flight: int, retries: int = 2) -> Run
 def timed(server: Server, work: Callable[[], Run]) -> dict[str, float]:
     server.reset()
     done = work()
-    log = [entry for entry in server.log() if entry["sent"] is not None]
-    first, last = min(entry["received"] for entry in log), max(entry["sent"] for entry in log)
+    log = server.log()
+    first, last = min(entry["received"] for entry in log), max(entry["sent"] or 0.0 for entry in log)
     return {
         "calls": len(log),
         "calls_per_second": len(log) / (last - first),

@@ -72,7 +72,7 @@ def register_filters(register: Register) -> None:
 
 @hookspec
 def register_constitutions(register: Register) -> None:
-    """Constitutions by name: the factory returns the path of a YAML file."""
+    """Constitutions by name: the factory takes nothing and returns the path of a YAML file."""
 
 
 @hookspec

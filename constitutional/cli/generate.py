@@ -79,6 +79,10 @@ def command(
             "openai:NAME, anthropic:NAME or transformers:NAME)",
             err=True,
         )
+    if config.rounds == 0 and config.strategy.plugin == "revised-vs-initial":
+        click.echo(
+            "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
+        )
     return _generate(config, base, folder, host, accept_changes, as_json, quiet)
 
 
@@ -110,7 +114,7 @@ def _generate(
     with folder.lock():
         if folder.started:
             check_resume(config, base, folder, host, accept=accept_changes, quiet=quiet)
-        _save_config(config, folder)
+        _save_config(config, base, folder)
         result, state, now = asyncio.run(run_with_progress(config, folder, host, base, quiet=quiet))
         if not now:
             models = {role: _public_name(model_config(config, role).name) for role in ROLES}
@@ -126,10 +130,15 @@ def _public_name(name: str) -> str:
     return f"{provider}:{Path(model).name}" if Path(model).is_absolute() or Path(model).exists() else name
 
 
-def _save_config(config: RunConfig, folder: RunFolder) -> None:
+def _save_config(config: RunConfig, base: Path, folder: RunFolder) -> None:
+    """So that ``constitutional generate RUN/config.yaml`` is this very run, from wherever it is called."""
     from constitutional.errors import LedgerError
 
+    here = {"out": "."}
+    for name, value in (("prompts", config.prompts), ("constitution", config.constitution)):
+        if value is not None and (base / value.partition("#")[0]).exists():
+            here[name] = str((base / value).absolute())
     try:
-        folder.config.write_text(config.dump(), encoding="utf-8")
+        folder.config.write_text(config.model_copy(update=here).dump(), encoding="utf-8")
     except OSError as error:
         raise LedgerError(f"{folder.config}: cannot be written: {error.strerror}") from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from constitutional.config.run import RunConfig
+from constitutional.config.run import DEFAULT_MODEL, RunConfig
 from constitutional.config.source import Source
 from constitutional.errors import ConfigError
 
@@ -30,14 +30,17 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
             data["out"] = str(base / data["out"])
     models = {name: {"name": m} if isinstance(m, str) else dict(m) for name, m in data.get("models", {}).items()}
     _models_from_flags(models, flags)
+    embedded = "policy" not in models
+    if embedded:
+        models["policy"] = {"name": DEFAULT_MODEL}
+    _settings_from_flags(models, flags)
     data |= {name: flags[name] for name in PLAIN if flags[name] is not None}
-    data |= {"models": models} if models else {}
+    data["models"] = models
     _paths_from_flags(data, flags, base)
     if flags["strategy"] is not None:
         data["strategy"] = {"plugin": flags["strategy"]}
     if flags["judge"] is not None and ":" not in flags["judge"]:
         data["judge"] = {"plugin": flags["judge"]}
-    embedded = "policy" not in models
     if embedded and data.get("prompts") is None:
         data["prompts"] = str(POCKET_PROMPTS)
     if data.get("prompts") is None:
@@ -57,6 +60,9 @@ def _models_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
     for role, name in named.items():
         if name is not None:
             models[role] = models.get(role, {}) | {"name": name}
+
+
+def _settings_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
     if flags["price"] is not None:
         prices = _price(flags["price"])
         for entry in models.values():
@@ -65,7 +71,7 @@ def _models_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
         for entry in models.values():
             entry.setdefault("base_url", flags["base_url"])
     for name in ("temperature", "max_tokens"):
-        if flags[name] is not None and "policy" in models:
+        if flags[name] is not None:
             models["policy"][name] = flags[name]
 
 

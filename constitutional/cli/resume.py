@@ -12,6 +12,7 @@ from constitutional.config.run import RunConfig
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.pipeline.estimate import Estimate, estimate
+from constitutional.pipeline.setup import Models, answers_key
 from constitutional.plugins import PluginHost
 
 UNIMPORTANT = {
@@ -27,24 +28,26 @@ def check_resume(
 ) -> None:
     """Say what changed. A change that leaves no answer as it was needs ``--accept-changes`` or ``--fresh``."""
     with LedgerView(folder.ledger) as view:
-        saved = view.meta("config")
+        saved, answers = view.meta("config"), view.meta("answers")
         calls = view.one("SELECT count(*) FROM calls")
-    if saved is None:
+    if saved is None or calls == 0:
         return
     changed = changes(json.loads(saved), config.model_dump(mode="json"))
-    sources = [line for key, line in changed.items() if key.startswith(SOURCES)]
-    if sources and not accept:
+    if answers is not None and answers != answers_key(config, Models(config, host, base)) and not accept:
+        sources = [line for key, line in changed.items() if key.startswith(SOURCES)]
         raise UsageError(
             f"{folder.path} holds a run with other answers; changed since:\n"
-            + "\n".join(f"  {line}" for line in sources)
+            + "\n".join(f"  {line}" for line in sources or ["the content of the policy model"])
             + "\nadd --fresh to start over in a new folder, or --accept-changes to go on in this one "
             "(calls that are still the same are reused)"
         )
     if quiet or not changed:
         return
-    for line in changed.values():
-        click.echo(f"changed since the last session: {line}", err=True)
-    click.echo(reuse(estimate(config, host, base, folder.ledger), calls), err=True)
+    said = [f"changed since the last session: {line}" for line in changed.values()]
+    if config.prompts != "-":
+        said.append(reuse(estimate(config, host, base, folder.ledger), calls))
+    for line in said:
+        click.echo(line, err=True)
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:

@@ -66,5 +66,5 @@ def print_result(folder: RunFolder, result: RunResult, state: RunState, *, as_js
             f"{done.prompt:,} + {done.completion:,} tokens{cost}"
         )
     click.echo(f"dataset: {folder.dataset}")
-    if result.status != "complete":
+    if result.status != "complete" and state.seen != state.total:
         click.echo("run the same command again to go on where it stopped")

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from constitutional.config.source import Source
 
+DEFAULT_MODEL = "scripted:demo"
+"""What a run without a model uses: no GPU, no key, no network."""
 ROLES = ("policy", "critic", "reviser", "judge", "scorer")
 
 
@@ -50,26 +52,31 @@ class ModelConfig(_Strict):
         return name
 
 
-class PartConfig(_Strict):
-    """A plugin in a role."""
+class PluginConfig(_Strict):
+    """A plugin by name."""
 
     plugin: str
-    model: str | None = Field(default=None, description="Which of `models` it asks; default: its role's, else policy.")
     options: dict[str, Any] = {}
+
+
+class PartConfig(PluginConfig):
+    """A plugin in a role that asks a model."""
+
+    model: str | None = Field(default=None, description="Which of `models` it asks; default: its role's, else policy.")
 
 
 class RunConfig(_Strict):
     prompts: str | None = Field(default=None, description="JSONL, CSV, Parquet, a saved dataset, a Hub id, or `-`.")
     constitution: str = Field(default="base", description="A shipped name or a YAML file.")
     models: dict[str, ModelConfig] = Field(
-        default={}, description="`policy` answers; `critic`, `reviser`, `judge` and `scorer` default to it."
+        default={}, description="`policy` answers; `critic`, `reviser` and `judge` default to it, `scorer` to `judge`."
     )
     critic: PartConfig = PartConfig(plugin="llm")
     reviser: PartConfig = PartConfig(plugin="llm")
     judge: PartConfig = PartConfig(plugin="pairwise")
     scorer: PartConfig = PartConfig(plugin="pointwise")
-    strategy: PartConfig = PartConfig(plugin="revised-vs-initial")
-    filters: list[PartConfig] = []
+    strategy: PluginConfig = PluginConfig(plugin="revised-vs-initial")
+    filters: list[PluginConfig] = []
     system: str | None = Field(default=None, description="A system message put before every dialogue that has none.")
     responses: int = Field(default=1, ge=1, description="Answers sampled per prompt.")
     rounds: int = Field(default=1, ge=0, description="Revisions tried per violated principle; 0 does not critique.")
@@ -117,7 +124,9 @@ class RunConfig(_Strict):
         if role == "policy":
             return "policy"
         wanted = self.part(role).model
-        return wanted or (role if role in self.models else "policy")
+        if wanted is not None or role in self.models:
+            return wanted or role
+        return "judge" if role == "scorer" and "judge" in self.models else "policy"
 
     def dump(self) -> str:
         """The resolved configuration as YAML: what was used, every default written out."""

@@ -113,7 +113,7 @@ class Judgement:
         """Both orders combined: one unreadable order makes the whole judgement an abstention."""
         if p_ab is None or p_ba is None:
             return cls(a.id, b.id, principle_id, p_ab, p_ba, None, None, method, calls, note or "unreadable verdict")
-        consistent = (p_ab - 0.5) * (p_ba - 0.5) > 0
+        consistent = (p_ab - 0.5) * (p_ba - 0.5) > 0 or p_ab == p_ba
         return cls(a.id, b.id, principle_id, p_ab, p_ba, (p_ab + p_ba) / 2, consistent, method, calls, note)
 
 
@@ -173,11 +173,26 @@ class Reason:
     ABSTAINED = "abstained"
     NO_REVISION = "nothing_to_revise"
     NO_COMPARISON = "nothing_to_compare"
+    NO_OP_REVISION = "no_op_revision"
+    EMPTY_REVISION = "empty_revision"
     IDENTICAL = "identical_responses"
     UNRESOLVED = "unresolved_violation"
     BELOW_MARGIN = "below_margin"
 
-    OUTCOMES = frozenset({DUPLICATE, TIE, ABSTAINED, NO_REVISION, NO_COMPARISON, IDENTICAL, UNRESOLVED, BELOW_MARGIN})
+    OUTCOMES = frozenset(
+        {
+            DUPLICATE,
+            TIE,
+            ABSTAINED,
+            NO_REVISION,
+            NO_COMPARISON,
+            NO_OP_REVISION,
+            EMPTY_REVISION,
+            IDENTICAL,
+            UNRESOLVED,
+            BELOW_MARGIN,
+        }
+    )
     """Ordinary results. Every other reason is a failure, and counts against ``--max-failure-rate``."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from constitutional.core.constitution import Constitution
 from constitutional.core.records import Conflict, Judgement, Response, Ruling, Score, TierOpinion
@@ -19,15 +19,16 @@ def rule(
     a: Response,
     b: Response,
     judgements: Iterable[Judgement],
-    violators: Iterable[str] = (),
+    violators: Mapping[str, str] | None = None,
 ) -> Ruling:
     """Lexicographic: a response that violates a hard principle loses to one that does not (a veto); else the highest
-    tier whose ``|P − ½|`` exceeds its tolerance decides; inside a tier P is the weighted mean of its judgements."""
+    tier whose ``|P − ½|`` exceeds its tolerance decides; inside a tier P is the weighted mean of its judgements.
+    ``violators`` names the hard tier that each violating response broke."""
     opinions = tier_opinions(constitution, tuple(tags), judgements)
-    vetoed = set(violators)
+    vetoed = violators or {}
     if (a.id in vetoed) != (b.id in vetoed):
-        veto = 0.0 if a.id in vetoed else 1.0
-        return Ruling(a.id, b.id, veto, "veto", opinions, vetoed_by=_hard_tier(constitution))
+        p, loser = (0.0, a) if a.id in vetoed else (1.0, b)
+        return Ruling(a.id, b.id, p, vetoed[loser.id], opinions, vetoed_by=vetoed[loser.id])
     if not opinions:
         return Ruling(a.id, b.id, None, None, abstained_because=NO_VERDICT)
     tolerance = {tier.id: tier.tolerance for tier in constitution.tiers}
@@ -59,10 +60,6 @@ def tier_opinions(
         if total > 0:
             opinions.append(TierOpinion(tier.id, sum(weight * p for weight, p in weighted) / total))
     return tuple(opinions)
-
-
-def _hard_tier(constitution: Constitution) -> str | None:
-    return next((tier.id for tier in constitution.tiers if tier.force == "hard"), None)
 
 
 def scalar(constitution: Constitution, tags: Iterable[str], scores: Iterable[Score]) -> float | None:

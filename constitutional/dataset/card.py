@@ -76,9 +76,10 @@ def card(
     config: Mapping[str, Any],
     models: Mapping[str, str],
     run: str,
+    signature: str,
 ) -> str:
     """Deterministic: no dates, no machine, no addresses."""
-    head = yaml.safe_dump(_metadata(tally, counts), sort_keys=False, allow_unicode=True)
+    head = yaml.safe_dump(_metadata(tally, counts, signature), sort_keys=False, allow_unicode=True)
     sections = [
         f"# Preferences by the constitution `{_name(config['constitution'])}`",
         "Made with [constitutional](https://pypi.org/project/constitutional/): a policy's answers were criticised, revised "
@@ -103,10 +104,12 @@ def card(
     return f"---\n{head}---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _metadata(tally: Tally, counts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def _metadata(tally: Tally, counts: Mapping[str, Mapping[str, int]], signature: str) -> dict[str, Any]:
+    # The description names the content: `datasets` caches a local folder by its name and this metadata alone.
     configs: list[dict[str, Any]] = [
         {
             "config_name": subset,
+            "description": f"content {signature}",
             "data_files": [{"split": split, "path": f"{subset}/{split}-*.parquet"} for split in counts[subset]],
         }
         for subset in SUBSETS

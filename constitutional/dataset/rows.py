@@ -90,7 +90,7 @@ def _preference(pair: Pair, trace: Trace) -> Row:
         "deciding_tier": pair.ruling.tier_id,
         "vetoed_by": pair.ruling.vetoed_by,
         "principles": [judgement.principle_id for judgement in judged],
-        "conflicts": [conflict._asdict() for conflict in pair.ruling.conflicts],
+        "conflicts": _conflicts(pair),
         "strategy": pair.strategy,
         "judge_method": pair.judge_method,
         "order_consistency": sum(consistent) / len(consistent) if consistent else None,
@@ -98,6 +98,20 @@ def _preference(pair: Pair, trace: Trace) -> Row:
         "rejected_model": pair.rejected.model,
         "chosen_round": pair.chosen.round,
     }
+
+
+def _conflicts(pair: Pair) -> list[Row]:
+    """With the probabilities as P(chosen is better)."""
+    turned = pair.chosen.id != pair.ruling.a
+    return [
+        {
+            "overruled": conflict.overruled,
+            "overruled_p": 1 - conflict.overruled_p if turned else conflict.overruled_p,
+            "by": conflict.by,
+            "by_p": 1 - conflict.by_p if turned else conflict.by_p,
+        }
+        for conflict in pair.ruling.conflicts
+    ]
 
 
 def _revision(response: Response, principle: str, trace: Trace) -> Row:

@@ -42,7 +42,7 @@ def write_dataset(folder: RunFolder, config: dict[str, Any], models: dict[str, s
         shutil.rmtree(part, ignore_errors=True)
         try:
             part.mkdir()
-            _write(view, selection, part, config, models)
+            _write(view, selection, part, config, models, signature)
             (part / ".signature").write_text(signature)
             _swap(part, folder.dataset)
         except OSError as error:
@@ -64,7 +64,7 @@ def _signature(view: LedgerView, selection: Selection, config: dict[str, Any]) -
     where, values = selection
     hashed = blake2b(digest_size=16)
     hashed.update(repr((FORMAT, config["test_fraction"], config["seed"], view.meta("plan"))).encode())
-    for row in view.rows(f"SELECT prompt_id, state FROM traces WHERE {where} ORDER BY position, prompt_id", *values):
+    for row in view.rows(f"SELECT prompt_id, digest FROM traces WHERE {where} ORDER BY position, prompt_id", *values):
         hashed.update(repr(row).encode())
     for row in _bad_rows(view):
         hashed.update(repr(row).encode())
@@ -76,7 +76,14 @@ def _bad_rows(view: LedgerView) -> Iterator[tuple[Any, ...]]:
     return view.rows("SELECT source, reason, detail, failure FROM rows WHERE session = ? ORDER BY position", session)
 
 
-def _write(view: LedgerView, selection: Selection, part: Path, config: dict[str, Any], models: dict[str, str]) -> None:
+def _write(
+    view: LedgerView,
+    selection: Selection,
+    part: Path,
+    config: dict[str, Any],
+    models: dict[str, str],
+    signature: str,
+) -> None:
     where, values = selection
     run = (view.meta("plan") or "")[:12]
     tally = Tally()
@@ -91,7 +98,7 @@ def _write(view: LedgerView, selection: Selection, part: Path, config: dict[str,
             tally.bad_row(reason)
             files.add(*_train(bad_row(source, reason, detail, bool(failure), run)))
         counts = files.counts
-    (part / "README.md").write_text(card(tally, counts, config, models, run), encoding="utf-8")
+    (part / "README.md").write_text(card(tally, counts, config, models, run, signature), encoding="utf-8")
 
 
 def _train(made: tuple[str, Row]) -> tuple[str, str, Row]:

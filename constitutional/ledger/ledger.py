@@ -90,8 +90,8 @@ class Ledger:
         self._writer.put(MetaRow(key, value))
 
     def close(self) -> None:
-        self._writer.close()
         self._reader.close()
+        self._writer.close()
 
 
 class LedgerView:

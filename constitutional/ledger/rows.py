@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from constitutional.core.codec import to_json
@@ -52,11 +53,13 @@ class TraceRow:
 
     def statements(self) -> list[Statement]:
         trace, prompt_id = self.trace, self.trace.prompt.id
+        body = to_json(trace)
+        named = blake2b(body.encode(), digest_size=16).hexdigest()
         replace: list[Statement] = [
             ("DELETE FROM pairs WHERE prompt_id=?", (prompt_id,)),
             ("DELETE FROM rejects WHERE prompt_id=?", (prompt_id,)),
             (
-                "INSERT OR REPLACE INTO traces VALUES (?,?,?,?,?,?,?)",
+                "INSERT OR REPLACE INTO traces VALUES (?,?,?,?,?,?,?,?)",
                 (
                     prompt_id,
                     self.state,
@@ -64,7 +67,8 @@ class TraceRow:
                     self.position,
                     trace.status,
                     len(trace.pairs),
-                    to_json(trace),
+                    named,
+                    body,
                 ),
             ),
         ]

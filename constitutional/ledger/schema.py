@@ -34,6 +34,7 @@ CREATE TABLE traces (              -- every finished prompt, once
     position INTEGER NOT NULL,     -- where in the prompts it was
     status TEXT NOT NULL,
     pairs INTEGER NOT NULL,
+    digest TEXT NOT NULL,          -- of the body
     body TEXT NOT NULL             -- JSON of core.records.Trace
 );
 CREATE INDEX traces_by_session ON traces (session, position);

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.errors import MissingExtraError, ModelUnavailableError, TransientError
 from constitutional.models.base import NoLogprobs
-from constitutional.models.http import parse_retry_after, raise_for_status
+from constitutional.models.http import no_answer, parse_retry_after, raise_for_status
 from constitutional.roles import ModelSetup
 
 DEFAULT_MAX_TOKENS = 1024
@@ -100,11 +100,8 @@ class AnthropicModel:
             kind, detail = _detail(error)
             raise_for_status(self.id, error.status_code, detail, kind, retry_after)
             raise
-        except anthropic.APITimeoutError as error:
-            raise TransientError(f"{self.id}: no answer in {self._setup.timeout:g} s", "timeout") from error
         except anthropic.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise TransientError(f"{self.id}: connection failed: {cause or 'reset'}", "connection") from error
+            raise no_answer(self.id, error, self._setup.timeout) from error
         try:
             return json.loads(response.content)
         except ValueError as error:

@@ -46,6 +46,16 @@ def raise_for_status(model: str, status: int, detail: str, code: str | None, ret
     raise RequestRefusedError(f"{model}: refused the request (HTTP {status}): {detail}")
 
 
+def no_answer(model: str, error: BaseException, timeout: float) -> TransientError:
+    """A time-out or a failed connection. The SDKs' aiohttp transport calls both a time-out: the root cause tells."""
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None:
+        cause = inner
+    if isinstance(cause, TimeoutError):
+        return TransientError(f"{model}: no answer in {timeout:g} s", "timeout")
+    return TransientError(f"{model}: connection failed: {cause or type(cause).__name__}", "connection")
+
+
 def parse_retry_after(value: str | None) -> float | None:
     """Seconds, from seconds or from a date."""
     if not value:

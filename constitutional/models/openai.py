@@ -21,7 +21,7 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.models.base import NoLogprobs, normalised, split_reasoning
-from constitutional.models.http import parse_retry_after, raise_for_status
+from constitutional.models.http import no_answer, parse_retry_after, raise_for_status
 from constitutional.roles import ModelSetup
 
 TOP_LOGPROBS = 20
@@ -123,11 +123,8 @@ class OpenAIModel:
             retry_after = parse_retry_after(error.response.headers.get("retry-after"))
             raise_for_status(self.id, error.status_code, _detail(error), error.code, retry_after)
             raise
-        except openai.APITimeoutError as error:
-            raise TransientError(f"{self.id}: no answer in {self._setup.timeout:g} s", "timeout") from error
         except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise TransientError(f"{self.id}: connection failed: {cause or 'reset'}", "connection") from error
+            raise no_answer(self.id, error, self._setup.timeout) from error
         try:
             return json.loads(response.content)
         except ValueError as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from constitutional.core.digest import digest, seed_for
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
@@ -16,6 +16,7 @@ from constitutional.models.base import ChatModel, NoLogprobs, read_option
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
 
+R = TypeVar("R", ChatReply, Choice)
 SAMPLES = 5
 """Replies counted for a choice where a model gives no log-probabilities."""
 
@@ -58,7 +59,8 @@ class RecordedModel:
             return reply, self._row(key, value, _chat_json(reply), reply.usage, began)
 
         reply, reused = await self._ledger.answer(key, lambda text: chat_from(text, key), ask)
-        self._count(reply.usage, reused)
+        if reused:
+            self._meter.reused(self._role, self.id)
         return reply
 
     async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
@@ -76,12 +78,17 @@ class RecordedModel:
         key = digest(value)
 
         async def ask() -> tuple[Choice, CallRow]:
-            choice, began = await self._ask(lambda: self._adapter.choose(request, options))
+            try:
+                choice, began = await self._ask(lambda: self._adapter.choose(request, options))
+            except NoLogprobs:
+                self._meter.started -= 1
+                raise
             choice = replace(choice, calls=(key,))
             return choice, self._row(key, value, _choice_json(choice), choice.usage, began)
 
         choice, reused = await self._ledger.answer(key, lambda text: choice_from(text, key), ask)
-        self._count(choice.usage, reused)
+        if reused:
+            self._meter.reused(self._role, self.id)
         return choice
 
     async def _choose_by_sampling(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
@@ -100,10 +107,21 @@ class RecordedModel:
         probabilities = tuple(votes[option] / read for option in options) if read else ()
         return Choice(probabilities, f"sampled:{SAMPLES}", read / SAMPLES, usage, tuple(calls))
 
-    async def _ask(self, call: Any) -> tuple[Any, float]:
-        self._meter.admit()
-        began = time.time()
-        return await self._throttle.call(call), began
+    async def _ask(self, call: Callable[[], Awaitable[R]]) -> tuple[R, float]:
+        """The reply, and when it was first asked for. The budget is asked just before the call is sent, not when it joins
+        the queue."""
+        began = 0.0
+
+        async def attempt() -> R:
+            nonlocal began
+            if not began:
+                self._meter.admit()
+                began = time.time()
+            return await call()
+
+        reply = await self._throttle.call(attempt)
+        self._meter.made(self._role, self.id, reply.usage, self._price.of(reply.usage))
+        return reply, began
 
     def _row(self, key: str, value: Any, reply: str, usage: Usage, began: float) -> CallRow:
         now, cost = time.time(), self._price.of(usage)
@@ -120,12 +138,6 @@ class RecordedModel:
             now - began,
             now,
         )
-
-    def _count(self, usage: Usage, reused: bool) -> None:
-        if reused:
-            self._meter.reused(self._role, self.id)
-        else:
-            self._meter.made(self._role, self.id, usage, self._price.of(usage))
 
 
 def chat_value(identity: Mapping[str, Any], request: ChatRequest) -> list[Any]:

@@ -23,7 +23,8 @@ T = TypeVar("T")
 START, EASY = 32, 64
 """Calls in flight at the start, and up to where they grow without proof that it helps."""
 HELPS = 1.05
-TRIES = 6
+TRIES, FIRST_TRIES = 7, 3
+"""Tries of a call that fails; fewer when a server that has never answered refuses the connection."""
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT = 0.25, 30.0, 600.0
 WINDOW = 2.0
 """Seconds of outcomes by which a limit is judged."""
@@ -31,8 +32,8 @@ LIMIT_SHARE, PACED_SHARE = 0.2, 0.1
 """More 429s than this share are a real limit; once calls are paced, a smaller share already says: slower."""
 FEWEST = 5
 """429s in the window before it can be a real limit: two or three are always stray."""
-PROBE = 1.05
-"""How much faster a paced model is tried each second without a sign of its limit."""
+PROBE, MOST_PROBE = 1.05, 1.25
+"""How much faster a paced model is tried each second."""
 
 
 class Throttle:
@@ -57,6 +58,8 @@ class Throttle:
         self._paused_until = 0.0
         self._next_send = 0.0
         self._probed_at = 0.0
+        self._clean = 0
+        self._measured = 1.0
         self._growth = Growth()
 
     async def call(self, ask: Callable[[], Awaitable[T]]) -> T:
@@ -73,8 +76,9 @@ class Throttle:
                 failures += 1
                 if error.reason in ("overloaded", "timeout"):
                     self.limit = self._growth.after_overload(self.limit, self._clock())
-                if failures >= TRIES:
-                    raise self._given_up(error) from error
+                unknown = not self._answered and error.reason == "connection"
+                if failures >= (FIRST_TRIES if unknown else TRIES):
+                    raise self._given_up(error, failures) from error
                 self.retries[error.reason] += 1
                 pause = _jittered(failures) if error.retry_after is None else error.retry_after
             else:
@@ -156,9 +160,10 @@ class Throttle:
         self._note(now, True)
         if self.rate is None:
             self.limit = self._growth.after_success(self.limit, self.most, now)
+        elif now < self._paused_until:
+            self.rate += 1 / self._measured
         elif now - self._probed_at >= 1.0:
-            self.rate *= PROBE
-            self._probed_at = now
+            self._probe(now)
 
     def _rate_limited(self, retry_after: float | None) -> float:
         """How long this request pauses; a real limit also slows everybody down."""
@@ -166,13 +171,29 @@ class Throttle:
         self._note(now, False)
         pause = max(0.05, _jittered(2) if retry_after is None else min(retry_after, LONGEST_WAIT))
         if now >= self._paused_until and self._is_limit(now):
-            admitted = sum(1 for _, fine in self._outcomes if fine)
-            seconds = max(1.0, min(now - self._judged_from, WINDOW))
-            self.rate = max(admitted / seconds, 0.1)
+            self._slow_down(now, pause)
+        return pause
+
+    def _probe(self, now: float) -> None:
+        """A little faster each second, and faster still while nothing at all is refused."""
+        refused = any(not fine for _, fine in self._outcomes)
+        self._clean = 0 if refused else self._clean + 1
+        self.rate = (self.rate or 0.1) * min(PROBE**2**self._clean, MOST_PROBE)
+        self._probed_at = now
+
+    def _slow_down(self, now: float, pause: float) -> None:
+        """The server's own rate is the one that it was seen to admit. When it is met for the first time, or refuses most
+        of what is sent, everybody waits, and answers that were on their way still count. When it was only tried a little
+        too fast, slower is enough."""
+        admitted = sum(1 for _, fine in self._outcomes if fine)
+        self._measured = max(1.0, min(now - self._judged_from, WINDOW))
+        wait = self.rate is None or admitted < len(self._outcomes) / 2
+        self.rate = max(admitted / self._measured, 0.1)
+        self._judged_from = self._probed_at = now
+        if wait:
             self._paused_until = self._judged_from = self._probed_at = now + pause
             self._next_send = 0.0
-            self._outcomes.clear()
-        return pause
+        self._outcomes.clear()
 
     def _is_limit(self, now: float) -> bool:
         if self.rate is not None and now - self._judged_from < 1.0:
@@ -186,11 +207,11 @@ class Throttle:
         while self._outcomes[0][0] < now - WINDOW:
             self._outcomes.popleft()
 
-    def _given_up(self, error: TransientError) -> Exception:
+    def _given_up(self, error: TransientError, tries: int) -> Exception:
         """A model that has never answered anything is not worth asking ten thousand times."""
         if self._answered or error.reason not in ("connection", "timeout"):
             return error
-        return ModelUnavailableError(f"{error.message}: no answer after {TRIES} tries; is the server running?")
+        return ModelUnavailableError(f"{error.message}: no answer after {tries} tries; is the server running?")
 
 
 class Growth:

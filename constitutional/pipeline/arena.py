@@ -22,7 +22,7 @@ class LiveArena:
         prompt: Prompt,
         responses: tuple[Response, ...],
         final: Mapping[str, Response],
-        violators: frozenset[str],
+        violators: Mapping[str, str],
         constitution: Constitution,
         judge: Judge,
         scorer: Scorer,
@@ -30,7 +30,8 @@ class LiveArena:
         self.prompt = prompt
         self.responses = responses
         self.final = final
-        self.unresolved = violators
+        self.unresolved = frozenset(violators)
+        self._violators = violators
         self._constitution = constitution
         self._judge = judge
         self._scorer = scorer
@@ -46,7 +47,7 @@ class LiveArena:
         if (a.id, b.id) not in self._judged:
             self._judged[a.id, b.id] = asyncio.create_task(self._compare(a, b))
         judgements = await self._judged[a.id, b.id]
-        return rule(self._constitution, self.prompt.tags, a, b, judgements, self.unresolved)
+        return rule(self._constitution, self.prompt.tags, a, b, judgements, self._violators)
 
     @property
     def scores(self) -> tuple[Score, ...]:

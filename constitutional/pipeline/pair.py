@@ -32,8 +32,10 @@ def pair_up(
         else:
             rejects.append(made)
     if not rulings and not any(reject.failure for reject in rejects):
-        reason = Reason.NO_REVISION if len(trace.revisions) == 0 else Reason.NO_COMPARISON
-        rejects.append(Reject(trace.prompt.id, reason, f"{strategy} proposed no comparison"))
+        sound = bool(trace.critiques) and not trace.revisions
+        reason = Reason.NO_REVISION if sound else Reason.NO_COMPARISON
+        detail = "no answer violates a principle" if sound else f"{strategy} proposed no comparison"
+        rejects.append(Reject(trace.prompt.id, reason, detail))
     return replace(trace, pairs=tuple(pairs), rejects=tuple(rejects))
 
 

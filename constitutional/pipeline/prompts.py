@@ -5,6 +5,7 @@ A row that is no prompt is a ``RowFault`` with its place, and never stops anythi
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sqlite3
 import sys
@@ -118,13 +119,13 @@ class Seen:
 
 def _rows(name: str, base: Path) -> Iterator[Row]:
     if name == "-":
-        return _jsonl(sys.stdin.buffer, "stdin")
+        return _some(_jsonl(sys.stdin.buffer, "stdin"), "standard input")
     plain, _, split = name.partition("#")
     path = base / plain
     if path.is_dir():
-        return _saved(path, split)
+        return _some(_saved(path, split), str(path))
     if path.is_file():
-        return _file(path)
+        return _some(_file(path), str(path))
     if _is_hub_id(name):
         return _hub(plain, split)
     raise PromptFileError(
@@ -136,35 +137,23 @@ def _rows(name: str, base: Path) -> Iterator[Row]:
 def _file(path: Path) -> Iterator[Row]:
     if path.suffix in (".jsonl", ".ndjson", ".json"):
         with _opened(path) as file:
-            empty = True
-            for row in _jsonl(file, path.name):
-                empty = False
-                yield row
+            yield from _jsonl(file, path.name)
     elif path.suffix in (".csv", ".tsv"):
-        rows = list_first(_csv(path))
-        empty = rows is None
-        yield from rows or ()
+        yield from _csv(path)
     elif path.suffix == ".parquet":
-        rows = list_first(_parquet(path))
-        empty = rows is None
-        yield from rows or ()
+        yield from _parquet(path)
     else:
         raise PromptFileError(f"{path}: unknown kind of file {path.suffix!r}: use .jsonl, .csv or .parquet")
+
+
+def _some(rows: Iterator[Row], name: str) -> Iterator[Row]:
+    """The rows; none at all is an error."""
+    empty = True
+    for row in rows:
+        empty = False
+        yield row
     if empty:
-        raise PromptFileError(f"{path} holds no prompts: it is empty")
-
-
-def list_first(rows: Iterator[Row]) -> Iterable[Row] | None:
-    """The rows, None if there is none."""
-    first = next(rows, None)
-    if first is None:
-        return None
-
-    def again() -> Iterator[Row]:
-        yield first
-        yield from rows
-
-    return again()
+        raise PromptFileError(f"{name} holds no prompts: it is empty")
 
 
 def _opened(path: Path) -> Any:
@@ -193,8 +182,9 @@ def _jsonl(file: Iterable[bytes], name: str) -> Iterator[Row]:
 
 
 def _csv(path: Path) -> Iterator[Row]:
+    csv.field_size_limit(2**31 - 1)
     try:
-        with path.open(encoding="utf-8-sig", newline="", errors="strict") as file:
+        with io.TextIOWrapper(_opened(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
             for row in reader:
                 values: dict[str, Any] = {key: value for key, value in row.items() if key and value not in ("", None)}
@@ -226,11 +216,15 @@ def _saved(path: Path, split: str) -> Iterator[Row]:
     """A folder written by ``datasets``: its Arrow files, read without needing ``datasets``; or a folder of Parquet."""
     folder = path / split if split else path
     choices = path / "dataset_dict.json"
-    if choices.is_file() and not split:
+    if choices.is_file():
         names = json.loads(choices.read_text())["splits"]
-        if len(names) > 1:
+        if split and split not in names:
+            raise PromptFileError(
+                f"{path} has the splits {', '.join(names)}: there is no {split!r}{near_matches(split, names)}"
+            )
+        if not split and len(names) > 1:
             raise PromptFileError(f"{path} has the splits {', '.join(names)}: name one, as in {path.name}#{names[0]}")
-        folder = path / names[0]
+        folder = path / (split or names[0])
     state = folder / "state.json"
     if state.is_file():
         files = [folder / item["filename"] for item in json.loads(state.read_text())["_data_files"]]
@@ -304,7 +298,7 @@ def _tags(given: Any) -> tuple[str, ...] | None:
 
 
 def _fields_hint(row: Mapping[str, Any]) -> str:
-    names = [str(name) for name in row]
+    names = [_clean(str(name)) for name in row]
     close = next((near_matches(name, ("prompt", "messages")) for name in names if near(name)), "")
     return f"its fields are: {', '.join(names[:8]) or 'none'}{close}"
 

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, field
 
 from constitutional.core.constitution import Constitution, Principle, Tier
-from constitutional.core.records import Critique, Prompt, Response, Revision
+from constitutional.core.records import Critique, Prompt, Reason, Response, Revision
 from constitutional.pipeline.groups import leader_first
 from constitutional.roles import Critic, Reviser, Rewrite, settled
 
@@ -23,9 +23,11 @@ class Revising:
     violated: dict[str, set[str]] = field(default_factory=dict)
     """Response id → the principles that it was found to violate."""
 
-    def violates_hard(self, response: Response, constitution: Constitution) -> bool:
+    def broken_tier(self, response: Response, constitution: Constitution) -> str | None:
+        """The highest hard tier of which this response was found to violate a principle."""
         found = self.violated.get(response.id, set())
-        return any(tier.force == "hard" and principle.id in found for tier, principle in constitution)
+        hard = (tier.id for tier, principle in constitution if tier.force == "hard" and principle.id in found)
+        return next(hard, None)
 
 
 class ReviseLoop:
@@ -97,5 +99,5 @@ class ReviseLoop:
 def _unusable(text: str, before: str) -> str:
     """Why a rewrite is not kept."""
     if not text.strip():
-        return "empty_revision"
-    return "no_op_revision" if text.split() == before.split() else ""
+        return Reason.EMPTY_REVISION
+    return Reason.NO_OP_REVISION if text.split() == before.split() else ""

@@ -17,7 +17,7 @@ from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
 from constitutional.models.meter import Meter
 from constitutional.pipeline.prompts import RowFault, count_prompts, read_prompts
-from constitutional.pipeline.setup import Assembly, assemble, recorded
+from constitutional.pipeline.setup import Assembly, answers_key, assemble, recorded
 from constitutional.pipeline.state import RunState
 from constitutional.pipeline.trace import trace_prompt
 from constitutional.plugins import PluginHost
@@ -82,6 +82,7 @@ async def run_prompts(
             session = int(view.one("SELECT max(session) FROM traces") or 0) + 1
             ledger.set_meta("config", json.dumps(config.model_dump(mode="json"), sort_keys=True))
             ledger.set_meta("plan", assembly.plan)
+            ledger.set_meta("answers", answers_key(config, assembly.models))
             ledger.set_meta("templates", json.dumps(assembly.templates, sort_keys=True))
             if started is not None:
                 started(state)
@@ -124,6 +125,7 @@ class _Driver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
         self._why: str | None = None
+        self._status = "complete"
 
     async def drive(self, rows: Iterator[Prompt | RowFault]) -> RunResult:
         watcher = asyncio.create_task(self._watch())
@@ -218,7 +220,7 @@ class _Driver:
             state = self._assembly.state(prompt.id, prompt.messages, prompt.tags)
             self._ledger.write(TraceRow(trace, state, self._session, position))
         except RunStoppedError as stopped:
-            self._end(str(stopped))
+            self._end(str(stopped), "budget")
         except ConstitutionalError as error:
             _settle(self._failed, error)
         else:
@@ -232,7 +234,7 @@ class _Driver:
 
     def _check_failures(self) -> None:
         if self._state.failing(self._config.max_failure_rate, finished=False):
-            self._end(_too_many(self._state, self._config))
+            self._end(_too_many(self._state, self._config), "too-many-failures")
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -244,11 +246,11 @@ class _Driver:
             )
             _settle(self._failed, fault)
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: str, status: str) -> None:
         """Start no further call; those on their way finish."""
         if self._why is not None:
             return
-        self._why = why
+        self._why, self._status = why, status
         self._state.draining = True
         self._state.meter.stopping = why
         for throttle in self._assembly.models.throttles.values():
@@ -261,7 +263,10 @@ class _Driver:
         try:
             watched: list[asyncio.Future[Any]] = [soon, self._failed]
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            self._end("interrupted" if soon.done() else str(self._failed.result()))
+            if soon.done():
+                self._end("interrupted", "interrupted")
+            else:
+                self._end(str(self._failed.result()), "failed")
             if not self._failed.done():
                 await self._stop.now.wait()
             self._ledger.abandon()
@@ -277,13 +282,12 @@ class _Driver:
                 self._ledger.set_meta("status", "failed")
                 await self._ledger.flush()
             raise error
-        status = self._status()
+        state, status, message = self._state, self._status, self._why or ""
+        if status == "complete" and state.failing(self._config.max_failure_rate, finished=True):
+            status, message = "too-many-failures", _too_many(state, self._config)
         self._ledger.set_meta("status", status)
         self._ledger.set_meta("session", str(self._session))
         await self._ledger.flush()
-        state, message = self._state, self._why or ""
-        if status == "too-many-failures":
-            message = _too_many(state, self._config)
         return RunResult(
             status,
             state.prompts,
@@ -294,13 +298,6 @@ class _Driver:
             state.meter.calls_reused,
             message,
         )
-
-    def _status(self) -> str:
-        if self._stop.soon.is_set():
-            return "interrupted"
-        if self._state.failing(self._config.max_failure_rate, finished=True):
-            return "too-many-failures"
-        return "complete" if self._why is None else "budget"
 
 
 def _meter(config: RunConfig, view: LedgerView) -> Meter:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.config.constitution import constitution_digest, find_constitution, load_constitution
-from constitutional.config.run import ROLES, ModelConfig, PartConfig, RunConfig
+from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PluginConfig, RunConfig
 from constitutional.core.constitution import Constitution
-from constitutional.core.digest import digest
+from constitutional.core.digest import canonical, digest
 from constitutional.core.messages import Sampling
-from constitutional.errors import UsageError
+from constitutional.errors import UnknownNameError, UsageError
 from constitutional.ledger import Ledger
 from constitutional.models.base import ChatModel
 from constitutional.models.meter import Meter, Price
@@ -26,7 +26,6 @@ from constitutional.templates import Templates
 PIPELINE = 1
 """Raised when the code of this folder would make another trace of the same calls: finished traces are then redone."""
 DEFAULT_MAX_TOKENS = 1024
-DEFAULT_MODEL = "scripted:demo"
 Bind = Callable[[str, "Models"], Model]
 
 
@@ -56,6 +55,7 @@ class Models:
 
     config: RunConfig
     host: PluginHost
+    base: Path
     adapters: dict[str, ChatModel] = field(default_factory=dict)
     throttles: dict[str, Throttle] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ class Models:
         registered = self.host.get("model", provider)
         setup = ModelSetup(
             provider=provider,
-            model=model,
+            model=str(self.base / model) if (self.base / model).exists() else model,
             options=registered.options(entry.options, f"models.{name}"),
             base_url=entry.base_url,
             api_key_env=entry.api_key_env,
@@ -110,8 +110,8 @@ class Assembly:
 def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind) -> Assembly:
     """``base`` is where relative paths start; ``bind`` makes the model that a role sees."""
     check_budget(config)
-    constitution = load_constitution(find_constitution(config.constitution, base))
-    models = Models(config, host)
+    constitution = load_constitution(locate_constitution(config.constitution, base, host))
+    models = Models(config, host, base)
     templates = Templates(base)
     parts: dict[str, Any] = {}
     used: list[Any] = []
@@ -121,7 +121,7 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind) -> Ass
         "judge": config.judge,
         "scorer": config.scorer,
     }
-    wanted: list[tuple[str, str, PartConfig]] = [(role, role, part) for role, part in roles.items()]
+    wanted: list[tuple[str, str, PluginConfig]] = [(role, role, part) for role, part in roles.items()]
     wanted.append(("strategy", "pairing", config.strategy))
     wanted += [(f"filters.{number}", "filter", part) for number, part in enumerate(config.filters)]
     for where, kind, part in wanted:
@@ -169,6 +169,21 @@ def recorded(ledger: Ledger, meter: Meter, config: RunConfig) -> Bind:
         )
 
     return bind
+
+
+def locate_constitution(name: str, base: Path, host: PluginHost) -> Path:
+    """A file, a shipped name, or a name that a plugin offers."""
+    try:
+        return find_constitution(name, base)
+    except UnknownNameError:
+        if name not in host.names("constitution"):
+            raise
+        return Path(host.get("constitution", name).factory())
+
+
+def answers_key(config: RunConfig, models: Models) -> str:
+    """Everything that the sampled answers depend on: when it changes, nothing derived from them remains."""
+    return canonical([_asked(config, "policy", models), config.system, config.seed])
 
 
 def check_budget(config: RunConfig) -> None:

@@ -10,8 +10,9 @@ from constitutional.core.records import Reason, Trace
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
 
-JUDGED_FROM = 20
-"""Prompts before the failure rate can stop a run: one bad prompt of three is no trend."""
+JUDGED_OVER = 100
+"""Prompts over which the failure rate is judged while a run goes on: three failures of the first ten are no trend, and
+eleven are more than a tenth of any hundred."""
 
 
 @dataclass(slots=True)
@@ -54,7 +55,8 @@ class RunState:
         return self.prompts + self.rejects[Reason.BAD_ROW]
 
     def failing(self, limit: float, *, finished: bool) -> bool:
-        return self.failures > limit * self.seen and (finished or self.seen >= JUDGED_FROM)
+        over = self.seen if finished else max(self.seen, min(JUDGED_OVER, self.total or JUDGED_OVER))
+        return self.failures > limit * over
 
     @property
     def rate(self) -> float:

@@ -72,11 +72,17 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         return Trace(prompt, rejects=empty)
     loop = ReviseLoop(cast.critic, cast.reviser, cast.constitution, cast.rounds)
     revised = await asyncio.gather(*(loop.revise(prompt, answer) for answer in answers))
-    violators = frozenset(
-        response.id
+    violators = {
+        response.id: tier
         for state in revised
         for response in (state.initial, *state.responses)
-        if state.violates_hard(response, cast.constitution)
+        if (tier := state.broken_tier(response, cast.constitution)) is not None
+    }
+    unkept = tuple(
+        Reject(prompt.id, revision.note, f"{revision.response_id}, round {revision.round}, {revision.principle_id}")
+        for state in revised
+        for revision in state.revisions
+        if revision.note
     )
     final = {state.initial.id: state.final for state in revised}
     arena = LiveArena(prompt, tuple(answers), final, violators, cast.constitution, cast.judge, cast.scorer)
@@ -93,7 +99,7 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         scores=arena.scores,
         judgements=arena.judgements,
         rulings=rulings,
-        rejects=empty,
+        rejects=empty + unkept,
         unresolved=tuple(sorted(violators)),
     )
     return pair_up(trace, rulings, arena.values, cast.strategy, cast.min_margin, cast.filters)

@@ -40,10 +40,10 @@ def _respond(request: ChatRequest) -> str:
 
 
 def _compare(text: str) -> dict[str, float]:
-    """A little in favour of whatever comes first, as real judges are."""
+    """Where one of the two has the fault: against it, and a little in favour of what comes first, as real judges are."""
     a, b, fault = _part(text, "Answer A"), _part(text, "Answer B"), _fault(text)
     lean = (fault in b) - (fault in a)
-    p = 0.53 + 0.4 * lean
+    p = 0.53 + 0.4 * lean if lean else 0.5
     return {"A": p, "B": 1 - p}
 
 

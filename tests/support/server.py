@@ -53,7 +53,7 @@ class Behaviour:
 
     reply_tokens: int = 24
     latency: float = 0.0
-    latency_range: list[float] | None = None  # [lo, hi]: drawn by the request, the same at each attempt
+    latency_range: list[float] | None = None  # [lo, hi]: drawn by the last message alone, so that two clients meet the same delays
     seed: int = 0  # of the fault shares; each share is of the attempts
     share_429: float = 0.0
     share_500: float = 0.0
@@ -240,7 +240,7 @@ def fault_of(behaviour: Behaviour, digest: str, attempt: int) -> str | None:
 def answer(behaviour: Behaviour, call: Call, attempt: int) -> Answer:
     """The answer to a request that was not refused, with the fault that falls on this attempt."""
     lo, hi = behaviour.latency_range or (behaviour.latency, behaviour.latency)
-    delay = lo + (hi - lo) * unit(call.digest)
+    delay = lo + (hi - lo) * unit("latency", call.prompt)
     fault = fault_of(behaviour, call.digest, attempt)
     if fault == "429":
         return Answer(429, error_body(call.path, 429, "Too many requests"), 0, behaviour.retry_after, fault)
