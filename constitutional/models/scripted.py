@@ -41,13 +41,9 @@ class ScriptedModel:
     def __init__(self, setup: ModelSetup) -> None:
         options: ScriptedOptions = setup.options or ScriptedOptions()
         self._options = options
-        self._name = setup.model
+        self.id = f"scripted:{Path(setup.model).name}"
         self._revision = setup.revision
         self._script, self._fingerprint = load_script(setup.model)
-
-    @property
-    def id(self) -> str:
-        return f"scripted:{Path(self._name).name}"
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from constitutional.core.records import Pair, Reason, Reject, Response, Ruling, Trace
 from constitutional.core.ruling import ROUNDING
-from constitutional.roles import Filter
+from constitutional.roles import Filter, settled
 
 
-def pair_up(
+async def pair_up(
     trace: Trace,
     rulings: Sequence[Ruling],
     values: Mapping[str, float | None],
@@ -26,7 +26,7 @@ def pair_up(
     for ruling in rulings:
         made = _label(trace, ruling, responses, values, strategy, methods.get((ruling.a, ruling.b), ""))
         if isinstance(made, Pair):
-            made = _kept(made, trace, min_margin, filters)
+            made = await _kept(made, trace, min_margin, filters)
         if isinstance(made, Pair):
             pairs.append(made)
         else:
@@ -64,14 +64,14 @@ def _label(
     )  # fmt: skip
 
 
-def _kept(pair: Pair, trace: Trace, min_margin: float, filters: Sequence[Filter]) -> Pair | Reject:
+async def _kept(pair: Pair, trace: Trace, min_margin: float, filters: Sequence[Filter]) -> Pair | Reject:
     between = f"{pair.chosen.id} over {pair.rejected.id}"
     if pair.chosen.text == pair.rejected.text:
         return Reject(pair.prompt_id, Reason.IDENTICAL, between)
     if pair.margin < min_margin - ROUNDING:
         return Reject(pair.prompt_id, Reason.BELOW_MARGIN, f"{between}: margin {pair.margin:.3f} < {min_margin:g}")
     for check in filters:
-        reason = check.check(pair, trace)
+        reason = await settled(check.check(pair, trace))
         if reason is not None:
             return Reject(pair.prompt_id, reason, between)
     return pair

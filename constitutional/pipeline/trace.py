@@ -102,7 +102,7 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         rejects=empty + unkept,
         unresolved=tuple(sorted(violators)),
     )
-    return pair_up(trace, rulings, arena.values, cast.strategy, cast.min_margin, cast.filters)
+    return await pair_up(trace, rulings, arena.values, cast.strategy, cast.min_margin, cast.filters)
 
 
 def _all(states: list[Revising], part: Callable[[Revising], list[T]]) -> tuple[T, ...]:

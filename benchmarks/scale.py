@@ -1,0 +1,65 @@
+"""Whether a prompt costs the same in a large run as in a small one.
+
+    python -m benchmarks.scale [--sizes 2000,20000,100000] [--json] [--save]
+
+The scripted model, the default pipeline (one answer, six principles, one round), the dataset written at the end. Each
+size is a process of its own; the largest run is then resumed when it is finished."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Run, report, run
+from benchmarks.overhead import write_prompts
+
+
+def generate(prompts: Path, out: Path) -> Run:
+    command = [sys.executable, "-m", "constitutional", "generate", "--model", "scripted:demo", "--quiet", "--json"]
+    return run([*command, "--prompts", str(prompts), "--out", str(out)])
+
+
+def measure(sizes: list[int]) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            prompts, out = Path(folder, f"{size}.jsonl"), Path(folder, f"run{size}")
+            write_prompts(prompts, size)
+            done = generate(prompts, out)
+            result = json.loads(done.stdout)
+            figures[str(size)] = {
+                "seconds": round(done.seconds, 2),
+                "ms_per_prompt": round(1000 * done.seconds / size, 4),
+                "calls": result["calls_made"],
+                "pairs": result["pairs"],
+                "peak_mb": round(done.peak_mb, 1),
+                "ledger_mb": round((out / "run.db").stat().st_size / 1e6, 1),
+            }
+            print(size, figures[str(size)], file=sys.stderr)
+        again = generate(prompts, out)
+        assert json.loads(again.stdout)["calls_made"] == 0
+        figures["resume"] = {"prompts": size, "seconds": round(again.seconds, 2), "peak_mb": round(again.peak_mb, 1)}
+        print("resume", figures["resume"], file=sys.stderr)
+    first, last = figures[str(sizes[0])], figures[str(sizes[-1])]
+    figures["time_ratio"] = round(last["ms_per_prompt"] / first["ms_per_prompt"], 3)
+    figures["memory_ratio"] = round(last["peak_mb"] / first["peak_mb"], 3)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="2000,20000,100000")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/scale.json")
+    options = parser.parse_args()
+    figures = measure([int(size) for size in options.sizes.split(",")])
+    print(f"time per prompt × {figures['time_ratio']}, memory × {figures['memory_ratio']}", file=sys.stderr)
+    report("scale", figures, options.json, options.save)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The documentation says what the code does: references are complete, links resolve, and examples run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from constitutional.config.run import ROLES, ModelConfig, PartConfig, Prices, RunConfig
+from constitutional.core.records import Reason
+from constitutional.dataset.rows import schemas
+from constitutional.plugins import BUILTIN, PluginHost
+from constitutional.roles import Setup
+from docs.make_cli_reference import reference
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+OF_THIS_WORKPLACE = ("/work", "shared/", "/tmp")
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def section(text: str, title: str) -> str:
+    """What stands under a heading, up to the next one of its level."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found, f"no section {title!r}"
+    return found.group(1)
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells of every row of a section's tables, without the backticks around them; heads left out."""
+    rows = [line for line in text.splitlines() if line.startswith("|") and not line.startswith("| ---")]
+    cells = [[cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+    return cells[1:]
+
+
+def shown(value: Any, required: bool) -> str:
+    """A default as the page writes it."""
+    if required or value is None:
+        return "required" if required else "none"
+    return str(value.plugin if isinstance(value, PartConfig) else yaml.safe_dump(value).split("\n")[0])
+
+
+def test_the_cli_reference_is_what_help_says() -> None:
+    assert page("docs/cli.md") == reference(), "run: python -m docs.make_cli_reference"
+
+
+@pytest.mark.parametrize(
+    ("title", "model"), [("The run", RunConfig), ("A model", ModelConfig), ("Prices", Prices), ("A part", PartConfig)]
+)
+def test_every_key_of_the_run_file_is_described_with_its_default(title: str, model: type[BaseModel]) -> None:
+    described = {row[0]: row[2] for row in table(section(page("docs/run-file.md"), title))}
+    fields = {name: shown(field.default, field.is_required()) for name, field in model.model_fields.items()}
+    assert described == fields
+
+
+def test_every_option_of_what_ships_is_described_with_its_default() -> None:
+    text = page("docs/run-file.md")
+    described: dict[str, dict[str, str]] = {}
+    for title in ("Options of the providers", "Options of the parts"):
+        name = ""
+        for row in table(section(text, title)):
+            name = row[0].replace("`", "") or name
+            described.setdefault(name, {})[row[1]] = row[2]
+    shipped: dict[str, dict[str, str]] = {}
+    for item in PluginHost().registered():
+        if item.distribution == BUILTIN and item.config is not None:
+            name = item.name if item.kind == "model" else f"{item.kind} {item.name}"
+            fields = item.config.model_fields.items()
+            shipped[name] = {key: shown(field.default, field.is_required()) for key, field in fields}
+    assert described == shipped
+
+
+def test_the_example_run_files_are_valid() -> None:
+    examples = [text for name in ("README.md", "docs/run-file.md") for text in blocks(name, "yaml")]
+    assert len(examples) == 2
+    for text in examples:
+        config = RunConfig.model_validate(yaml.safe_load(text))
+        assert {config.model_for(role) for role in ROLES} == {"policy", "judge"}
+
+
+def test_every_column_of_the_dataset_is_described() -> None:
+    text = page("docs/dataset.md")
+    described = {subset: {row[0] for row in table(section(text, f"`{subset}`"))} for subset in schemas()}
+    assert described == {subset: set(schema.names) for subset, schema in schemas().items()}
+
+
+def test_every_reason_is_described() -> None:
+    text = section(page("docs/dataset.md"), "Reasons")
+    reasons = [value for name, value in vars(Reason).items() if name.isupper() and isinstance(value, str)]
+    assert reasons
+    assert [reason for reason in reasons if f"`{reason}`" not in text] == []
+
+
+def test_every_field_of_a_setup_is_described() -> None:
+    described = {row[0] for row in table(section(page("docs/plugins.md"), "Setup"))}
+    assert described == set(Setup.__dataclass_fields__)
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page(name)) if kind == language]
+
+
+def anchors(path: Path) -> set[str]:
+    """As GitHub makes them: lower case, no punctuation, a hyphen for a space."""
+    text = BLOCK.sub("", path.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_relative_link_resolves(path: Path) -> None:
+    targets = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
+    for target in targets:
+        file, _, anchor = target.partition("#")
+        linked = path.parent / file if file else path
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_no_page_speaks_of_the_machine_it_was_written_on(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert [word for word in OF_THIS_WORKPLACE if word in text] == []
+
+
+def run(command: list[str], folder: Path, **more: str) -> str:
+    """Standard output. The commands find this environment's `constitutional` and `python`, and caches of their own."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "HF_HOME": str(folder / ".hf"), "HF_HUB_OFFLINE": "1"} | more
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_quickstart_runs(tmp_path: Path) -> None:
+    found = [(kind, text) for kind, text in BLOCK.findall(page("docs/quickstart.md")) if kind in ("sh", "python")]
+    assert {kind for kind, _ in found} == {"sh", "python"}
+    said = ""
+    for kind, text in found:
+        command = ["bash", "-euo", "pipefail", "-c"] if kind == "sh" else [sys.executable, "-c"]
+        said += run([*command, text], tmp_path)
+    assert "exit code 1" in said, "the budget"
+    assert "bad_row" in said
+    assert "duplicate_prompt" in said
+
+
+def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    (shown_output,) = [text for text in blocks("README.md", "text") if text.startswith("no --model")]
+    printed = run(["constitutional", "generate", "--out", "runs/demo"], tmp_path)
+    assert printed.splitlines() == shown_output.splitlines()[1:]
+
+
+def test_the_example_plugin_runs(tmp_path: Path) -> None:
+    (module,) = blocks("docs/plugins.md", "python")
+    (project,) = blocks("docs/plugins.md", "toml")
+    (entry,) = re.findall(r'^(\w+) = "(\w+)"$', project.split("entry-points.constitutional]")[1], re.MULTILINE)
+    installed = tmp_path / "site"
+    about = installed / "short_judge-0.1.0.dist-info"
+    about.mkdir(parents=True)
+    (installed / f"{entry[1]}.py").write_text(module)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: short-judge\nVersion: 0.1.0\n")
+    (about / "entry_points.txt").write_text(f"[constitutional]\n{entry[0]} = {entry[1]}\n")
+    listed = run(["constitutional", "plugins"], tmp_path, PYTHONPATH=str(installed))
+    assert re.search(r"^  short +short-judge 0\.1\.0$", listed, re.MULTILINE)
+    done = run(["constitutional", "generate", "--judge", "short", "--json"], tmp_path, PYTHONPATH=str(installed))
+    assert yaml.safe_load(done)["pairs"] > 0
