@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from typing import Any
 
@@ -14,7 +13,6 @@ COMMANDS = {
     "plugins": "List the plugins, and what is wrong with those that failed.",
     "version": "Print the version.",
 }
-BROKEN_PIPE = 141
 
 
 class LazyGroup(click.Group):
@@ -68,9 +66,6 @@ def main() -> None:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE)
     sys.exit(result if isinstance(result, int) else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,8 @@ def _generate(
     from constitutional.dataset.write import write_dataset
     from constitutional.pipeline.setup import model_config
 
+    # Arrow's own allocator keeps tens of megabytes that the system's gives back.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     folder.create()
     with folder.lock():
         if folder.started:

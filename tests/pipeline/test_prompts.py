@@ -333,11 +333,12 @@ def test_the_hub_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "\n" not in message
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("name", ["p.jsonl", "p.csv"])
 def test_a_file_that_may_not_be_read(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("prompt\n")
     (tmp_path / name).chmod(0)
+    if os.access(tmp_path / name, os.R_OK):
+        pytest.skip("root may read everything")
     assert unreadable(tmp_path, name) == f"{name}: Permission denied"
 
 
