@@ -38,9 +38,7 @@ class Table:
         so_far = "".join(map(chr, tokens))
         self.asked.append(so_far)
         whole = self.beginning(so_far) if so_far else 1.0
-        part = {
-            i: self.replies.get(so_far, 0.0) if i == END else self.beginning(so_far + chr(i)) for i in ids
-        }
+        part = {i: self.replies.get(so_far, 0.0) if i == END else self.beginning(so_far + chr(i)) for i in ids}
         logs = {i: math.log(p / whole) if p else -math.inf for i, p in part.items()}
         return logs, Usage(prompt=10 + len(tokens), completion=1, cached=8)
 

@@ -130,9 +130,7 @@ def test_options_that_begin_alike_are_told_apart(tiny_folder: Path, reference: R
 
 
 def test_a_prompt_that_fills_the_context_is_refused(tiny_folder: Path) -> None:
-    with pytest.raises(
-        RequestRefusedError, match=r"no room for an answer: .* [0-9]+ tokens of 1024"
-    ) as error:
+    with pytest.raises(RequestRefusedError, match=r"no room for an answer: .* [0-9]+ tokens of 1024") as error:
         chats(tiny_folder, ask(LETTERS * 200))
     assert error.value.reason == "context_too_long"
 
@@ -150,9 +148,7 @@ def test_cancelling_leaves_the_model_usable(tiny_folder: Path) -> None:
             await asyncio.sleep(0.05)
             for task in tasks:
                 task.cancel()
-            assert all(
-                isinstance(r, BaseException) for r in await asyncio.gather(*tasks, return_exceptions=True)
-            )
+            assert all(isinstance(r, BaseException) for r in await asyncio.gather(*tasks, return_exceptions=True))
             return await asyncio.wait_for(model.chat(ask("Hi", max_tokens=2)), 20)
 
     assert asyncio.run(run()).usage.completion > 0

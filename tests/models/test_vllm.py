@@ -113,9 +113,7 @@ def test_a_long_shared_beginning_comes_from_the_cache(engine: Engine) -> None:
 
 
 def test_a_prompt_that_fills_the_context_costs_only_itself(engine: Engine) -> None:
-    with pytest.raises(
-        RequestRefusedError, match=r"no room for an answer: .* [0-9]+ tokens of 1024"
-    ) as error:
+    with pytest.raises(RequestRefusedError, match=r"no room for an answer: .* [0-9]+ tokens of 1024") as error:
         chats(engine, ask(LETTERS * 200))
     assert error.value.reason == "context_too_long"
     with pytest.raises(RequestRefusedError, match="top_p"):
@@ -163,7 +161,5 @@ def test_an_engine_that_cannot_start_says_why(engine: Engine, tiny_folder: Path,
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelUnavailableError, match="did not start"):
         start(tmp_path)
-    with pytest.raises(
-        ConfigError, match="no engine option 'max_model_length'; did you mean 'max_model_len'"
-    ):
+    with pytest.raises(ConfigError, match="no engine option 'max_model_length'; did you mean 'max_model_len'"):
         start(tiny_folder, max_model_length=100)

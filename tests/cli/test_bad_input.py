@@ -1,0 +1,464 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from constitutional.ledger import RunFolder
+from tests.cli.conftest import Cli
+
+GOOD = '{"prompt": "Where is my parcel?"}\n'
+FROM = (
+    "prompts come from a .jsonl, .csv or .parquet file, a saved dataset, a Hub id (user/name), or - for standard input"
+)
+
+
+def put(**files: str) -> None:
+    for name, text in files.items():
+        Path(name.replace("_", ".")).write_text(text, encoding="utf-8")
+
+
+def generate(cli: Cli, *arguments: str) -> tuple[int, list[str]]:
+    made = cli("generate", *arguments)
+    assert made.out == ""
+    return made.code, made.errors
+
+
+# --- prompts ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_file_that_is_not_there(cli: Cli) -> None:
+    assert generate(cli, "--prompts", "nowhere.jsonl", "--out", "run") == (
+        2,
+        [f"error: nowhere.jsonl: no such file or folder; {FROM}"],
+    )
+    assert not Path("run").exists()
+
+
+def test_an_empty_prompt_file(cli: Cli, tmp_path: Path) -> None:
+    put(p_jsonl="")
+    assert generate(cli, "--prompts", "p.jsonl", "--out", "run") == (
+        2,
+        [f"error: {tmp_path}/p.jsonl holds no prompts: it is empty"],
+    )
+    assert not Path("run").exists()
+
+
+def test_empty_standard_input(cli: Cli) -> None:
+    assert generate(cli, "--prompts", "-", "--model", "scripted:demo") == (
+        2,
+        ["error: standard input holds no prompts: it is empty"],
+    )
+
+
+def test_a_prompt_file_of_an_unknown_kind(cli: Cli, tmp_path: Path) -> None:
+    put(p_txt="Hi")
+    assert generate(cli, "--prompts", "p.txt") == (
+        2,
+        [f"error: {tmp_path}/p.txt: unknown kind of file '.txt': use .jsonl, .csv or .parquet"],
+    )
+
+
+def rejects(folder: str) -> list[tuple[str, str, str]]:
+    import pyarrow.parquet as parquet
+
+    rows = parquet.read_table(Path(folder) / "dataset/rejects/train-00000-of-00001.parquet").to_pylist()
+    return [(row["source"], row["reason"], row["detail"]) for row in rows if row["failure"]]
+
+
+def test_a_row_without_a_prompt_is_too_many_where_it_is_the_only_one(cli: Cli) -> None:
+    put(p_jsonl='{"text": "Hi"}\n')
+    made = cli("generate", "--prompts", "p.jsonl", "--out", "run")
+    assert (made.code, made.errors) == (3, [])
+    assert made.out.splitlines()[:2] == [
+        "run: too many failures: 0 prompts, 0 pairs",
+        "1 of 1 prompts failed, more than --max-failure-rate 0.1 (bad_row 1)",
+    ]
+    assert rejects("run") == [("p.jsonl:1", "bad_row", "no `prompt` and no `messages`; its fields are: text")]
+
+
+def test_bad_json_on_line_17_of_many_is_recorded_and_the_rest_is_done(cli: Cli) -> None:
+    lines = [f'{{"prompt": "Where is parcel {number}?"}}' for number in range(1, 21)]
+    lines[16] = '{"prompt": oops}'
+    put(p_jsonl="\n".join(lines))
+    made = cli("generate", "--prompts", "p.jsonl", "--out", "run", "--json")
+    assert (made.code, made.errors) == (0, [])
+    assert (made.json["prompts"], made.json["failures"], made.json["rejects"]["bad_row"]) == (19, 1, 1)
+    assert rejects("run") == [("p.jsonl:17", "bad_row", "not JSON: Expecting value at column 12")]
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "opanai:gpt"], "no model provider named 'opanai'; did you mean 'openai'?"),
+        (["--judge", "pairwize"], "no judge named 'pairwize'; did you mean 'pairwise'?"),
+        (["--strategy", "best-vs-wurst"], "no strategy named 'best-vs-wurst'; did you mean 'best-vs-worst'?"),
+        (
+            ["--constitution", "bse"],
+            "no constitution 'bse': neither a file nor a shipped name; did you mean 'base'?",
+        ),
+        (["--model", "scripted:nowhere:f"], "scripted:nowhere:f: No module named 'nowhere'"),
+    ],
+)
+def test_an_unknown_name(cli: Cli, arguments: list[str], message: str) -> None:
+    put(p_jsonl=GOOD)
+    code, errors = generate(cli, "--prompts", "p.jsonl", *arguments)
+    assert code == (1 if "scripted" in arguments[1] else 2)
+    assert errors == [f"error: {message}"]
+
+
+def test_an_unknown_template(cli: Cli) -> None:
+    put(r_yaml="judge: {plugin: pairwise, options: {template: judge/pairwize}}\n")
+    assert generate(cli, "r.yaml") == (
+        2,
+        ["error: no template 'judge/pairwize': neither a file nor a shipped name; did you mean 'judge/pairwise'?"],
+    )
+
+
+def test_a_template_with_an_undefined_variable(cli: Cli, tmp_path: Path) -> None:
+    put(
+        r_yaml="judge: {plugin: pairwise, options: {template: mine.jinja}}\n",
+        mine_jinja="Compare.\n{{ principal.statement }}\n",
+    )
+    assert generate(cli, "r.yaml") == (
+        2,
+        [f"error: {tmp_path}/mine.jinja:2: unknown variable 'principal'; did you mean 'principle'?"],
+    )
+
+
+def test_an_option_that_a_plugin_does_not_have(cli: Cli) -> None:
+    put(r_yaml="judge: {plugin: pairwise, options: {templte: x}}\n")
+    code, errors = generate(cli, "r.yaml")
+    assert (code, errors) == (
+        2,
+        ["error: judge.options.templte: Extra inputs are not permitted; did you mean 'template'?"],
+    )
+
+
+# --- files of one's own -----------------------------------------------------------------------------------------------
+
+
+def test_a_broken_run_file(cli: Cli) -> None:
+    put(r_yaml="promts: p.jsonl\nrounds: -1\nmodels:\n  policy: gpt-4o\n")
+    assert generate(cli, "r.yaml") == (
+        2,
+        [
+            "error: r.yaml:1:1: promts: unknown key; did you mean 'prompts'?",
+            "error: r.yaml:2:1: rounds: input should be greater than or equal to 0",
+            "error: r.yaml:4:3: models.policy.name: 'gpt-4o' is not of the form provider:model, for example "
+            "openai:gpt-4o-mini",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rounds: [1\n", "r.yaml:2:1: not valid YAML: expected ',' or ']', but got '<stream end>'"),
+        ("", "r.yaml:1:1: expected a mapping of keys, this is empty"),
+        ("- rounds\n", "r.yaml:1:1: expected a mapping of keys, this is a list"),
+        ("rounds: 1\nrounds: 2\n", "r.yaml:2:1: rounds: this key is here twice"),
+        ("a: &a [*a]\n", "r.yaml: nested too deeply"),
+    ],
+)
+def test_a_run_file_that_is_none(cli: Cli, text: str, message: str) -> None:
+    put(r_yaml=text)
+    assert generate(cli, "r.yaml") == (2, [f"error: {message}"])
+
+
+def test_a_run_file_that_is_not_there(cli: Cli) -> None:
+    assert generate(cli, "nowhere.yaml") == (2, ["error: nowhere.yaml: no such file"])
+
+
+def test_a_broken_constitution(cli: Cli, tmp_path: Path) -> None:
+    put(c_yaml="name: mine\ntiers:\n  - id: a\n    force: firm\n    principles: [{id: x, statment: y}]\n")
+    assert generate(cli, "--constitution", "c.yaml") == (
+        2,
+        [
+            f"error: {tmp_path}/c.yaml:4:5: tiers.0.force: input should be 'hard', 'strong' or 'soft'",
+            f"error: {tmp_path}/c.yaml:5:18: tiers.0.principles.0.statement: this key is required",
+            f"error: {tmp_path}/c.yaml:5:26: tiers.0.principles.0.statment: unknown key; did you mean 'statement'?",
+        ],
+    )
+
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--responses", "0"], "error: --responses: input should be greater than or equal to 1"),
+        (["--min-margin", "2"], "error: --min-margin: input should be less than or equal to 1"),
+        (["--max-failure-rate", "-1"], "error: --max-failure-rate: input should be greater than or equal to 0"),
+        (["--price", "free"], "error: --price free: expected two numbers, IN,OUT, per million tokens"),
+        (["--price", "1"], "error: --price 1: expected two numbers, IN,OUT, per million tokens"),
+        (
+            ["--model", "gpt", "--prompts", "-"],
+            "error: models.policy.name: 'gpt' is not of the form provider:model, for example openai:gpt-4o-mini",
+        ),
+        (["--model", "scripted:demo"], "error: no prompts: give --prompts FILE, or `prompts:` in the run file"),
+        (["--responses", "many"], "Error: Invalid value for '--responses': 'many' is not a valid integer."),
+    ],
+)
+def test_a_bad_value_of_a_flag(cli: Cli, arguments: list[str], message: str) -> None:
+    code, errors = generate(cli, *arguments)
+    assert (code, errors[-1]) == (2, message)
+    assert not Path("runs").exists()
+
+
+def test_an_unknown_flag_and_an_unknown_command(cli: Cli) -> None:
+    code, errors = generate(cli, "--respones", "1")
+    assert code == 2
+    assert errors[-1].startswith("Error: No such option '--respones'.")
+    assert "'--responses'" in errors[-1]
+    made = cli("generte")
+    assert (made.code, made.errors[-1]) == (2, "Error: no command 'generte'; did you mean 'generate'?")
+
+
+def test_a_budget_in_money_needs_a_price(cli: Cli) -> None:
+    put(p_jsonl=GOOD)
+    assert generate(cli, "--prompts", "p.jsonl", "--model", "openai:gpt-4o-mini", "--max-cost", "1") == (
+        2,
+        [
+            "error: --max-cost needs the price of openai:gpt-4o-mini: give `prices: {input: …, output: …}` per million "
+            "tokens under models.policy in the run file, or --price IN,OUT (0,0 for a server of your own)"
+        ],
+    )
+
+
+def test_a_paid_model_needs_a_key(cli: Cli) -> None:
+    put(p_jsonl=GOOD)
+    assert generate(cli, "--prompts", "p.jsonl", "--model", "openai:gpt-4o-mini") == (
+        1,
+        ["error: openai:gpt-4o-mini: no API key: set OPENAI_API_KEY, or give --base-url for a server that needs none"],
+    )
+
+
+# --- the run folder ---------------------------------------------------------------------------------------------------
+
+
+def test_a_second_process_on_the_same_folder(cli: Cli) -> None:
+    folder = RunFolder(Path("run"))
+    folder.create()
+    with folder.lock():
+        assert generate(cli, "--out", "run") == (
+            1,
+            [
+                f"error: run is in use by another process (pid {os.getpid()}): "
+                "wait for it, stop it, or choose another --out folder"
+            ],
+        )
+    assert cli("generate", "--out", "run", "--limit", "1").code == 0
+
+
+def test_a_run_db_that_is_no_database(cli: Cli) -> None:
+    Path("run").mkdir()
+    Path("run/run.db").write_bytes(b"something else entirely" * 99)
+    assert generate(cli, "--out", "run") == (
+        1,
+        [
+            "error: run/run.db is damaged (file is not a database): it was left as it is; restore a copy, "
+            "or start over with --fresh"
+        ],
+    )
+    assert Path("run/run.db").read_bytes() == b"something else entirely" * 99
+
+
+def test_a_database_that_is_not_ours(cli: Cli) -> None:
+    Path("run").mkdir()
+    with sqlite3.connect("run/run.db") as database:
+        database.execute("CREATE TABLE mine (x)")
+    database.close()
+    assert generate(cli, "--out", "run") == (
+        1,
+        ["error: run/run.db is not a run ledger: it was left as it is; choose another --out folder"],
+    )
+
+
+def test_a_run_db_of_another_version(cli: Cli) -> None:
+    assert cli("generate", "--out", "run", "--limit", "1").code == 0
+    with sqlite3.connect("run/run.db") as database:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        database.execute("PRAGMA user_version=99")
+    database.close()
+    assert generate(cli, "--out", "run", "--limit", "1") == (
+        1,
+        [
+            f"error: run/run.db was written by another version (ledger format 99, this is {version}): use that version, "
+            "or start over with --fresh; the file was left as it is"
+        ],
+    )
+    assert cli("generate", "--out", "run", "--limit", "1", "--fresh").code == 0
+    assert Path("run-2/run.db").exists()
+
+
+@pytest.mark.parametrize("out", ["file", "file/inside"])
+def test_an_out_folder_that_is_a_file(cli: Cli, out: str) -> None:
+    Path("file").write_text("")
+    assert generate(cli, "--out", out) == (1, [f"error: {out}: cannot make the run folder: Not a directory"])
+
+
+def test_a_folder_that_may_not_be_written(cli: Cli, tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    if os.access(tmp_path, os.W_OK):
+        pytest.skip("root may write everywhere")
+    try:
+        assert generate(cli, "--out", "run") == (1, ["error: run: cannot make the run folder: Permission denied"])
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_another_policy_in_the_same_folder_has_to_be_asked_for(cli: Cli) -> None:
+    put(
+        p_jsonl=GOOD,
+        s_jsonl='{"when": "^You ", "choose": {"yes": 0, "no": 1, "A": 1, "B": 1}, "reply": "x"}\n{"reply": "Soon."}\n',
+    )
+    first = ["generate", "--prompts", "p.jsonl", "--model", "scripted:demo", "--out", "run"]
+    assert cli(*first).code == 0
+    other = ["--prompts", "p.jsonl", "--model", "scripted:s.jsonl", "--out", "run"]
+    code, errors = generate(cli, *other)
+    assert code == 2
+    assert errors == [
+        "error: run holds a run with other answers; changed since:",
+        "error:   models.policy.name: scripted:demo → scripted:s.jsonl",
+        "error: add --fresh to start over in a new folder, or --accept-changes to go on in this one "
+        "(calls that are still the same are reused)",
+    ]
+    assert cli(*first, "--json").json["calls_made"] == 0
+    accepted = cli("generate", *other, "--accept-changes", "--json")
+    assert (accepted.code, accepted.json["prompts"]) == (0, 1)
+
+
+# --- in a process of its own ------------------------------------------------------------------------------------------
+
+
+WITHOUT = """
+import sys
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "{0}":
+            raise ModuleNotFoundError("No module named '{0}'", name="{0}")
+sys.meta_path.insert(0, NotInstalled())
+"""
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    keep = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "CONSTITUTIONAL"))}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env=keep | {"CONSTITUTIONAL_PLUGINS": ""} | environment,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "model", "message"),
+    [
+        ("openai", "openai:gpt-4o-mini", "openai is not installed: pip install 'constitutional[openai]'"),
+        ("anthropic", "anthropic:claude", "anthropic is not installed: pip install 'constitutional[anthropic]'"),
+        ("vllm", "vllm:some/model", "vllm is not installed: pip install 'constitutional[vllm]'"),
+        (
+            "transformers",
+            "transformers:some/model",
+            "transformers is not installed: pip install 'constitutional[transformers]'",
+        ),
+    ],
+)
+def test_a_missing_extra_says_what_to_install(tmp_path: Path, package: str, model: str, message: str) -> None:
+    (tmp_path / "p.jsonl").write_text(GOOD)
+    made = python(
+        f"{WITHOUT.format(package)}\n"
+        f"import os; os.chdir({str(tmp_path)!r});"
+        f"sys.argv = ['constitutional', 'generate', '--prompts', 'p.jsonl', '--model', {model!r}];"
+        "from constitutional.cli import main; main()",
+        OPENAI_API_KEY="none",
+        ANTHROPIC_API_KEY="none",
+    )
+    assert (made.returncode, made.stdout) == (1, "")
+    assert made.stderr == f"error: {message}\n"
+
+
+HEAVY = (
+    "torch", "vllm", "transformers", "datasets", "openai", "anthropic", "pyarrow", "pydantic", "jinja2", "yaml",
+    "asyncio", "sqlite3", "constitutional.pipeline", "constitutional.plugins",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["-h"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    made = python(
+        f"import sys; sys.argv = ['constitutional', *{arguments!r}]\n"
+        "from constitutional.cli import main\n"
+        "try: main()\n"
+        f"finally: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    assert made.returncode == 0
+    assert made.stderr == "[]\n"
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    made = python(f"import sys, constitutional; print([name for name in {HEAVY!r} if name in sys.modules])")
+    assert made.stdout == "[]\n"
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    """As in ``constitutional plugins --json | head -1``."""
+    call = "import sys; sys.argv = ['constitutional', 'plugins', '--json']; from constitutional.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", call], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+        assert (process.wait(timeout=60), said) == (1, "")
+
+
+# --- what is printed where --------------------------------------------------------------------------------------------
+
+
+def test_json_alone_is_on_stdout(cli: Cli) -> None:
+    made = cli("generate", "--json", "--limit", "3")
+    assert made.code == 0
+    assert made.json["status"] == "complete"
+    assert (made.json["prompts"], made.json["run"]) == (3, "runs/demo")
+    assert {role["role"] for role in made.json["roles"]} >= {"policy", "critic"}
+    assert made.err.startswith("no --model given: using the scripted stand-in scripted:demo")
+    assert cli("generate", "--json", "--limit", "3", "--quiet").err == ""
+
+
+def test_a_dry_run_prints_a_plan_and_makes_nothing(cli: Cli) -> None:
+    made = cli("generate", "--dry-run", "--json", "--out", "run")
+    assert (made.code, made.errors, made.json["prompts"]) == (0, [], 22)
+    assert made.json["low"]["policy"]["calls"] == 22
+    assert made.json["high"]["critic"]["calls"] > made.json["low"]["critic"]["calls"]
+    assert not Path("run").exists()
+
+
+def test_plugins_as_json(cli: Cli) -> None:
+    made = cli("plugins", "--json")
+    assert (made.code, made.err) == (0, "")
+    assert [plugin["error"] for plugin in made.json["plugins"]] == [None]
+    names = {(item["kind"], item["name"]) for item in made.json["names"]}
+    assert {("judge", "pairwise"), ("model", "vllm"), ("pairing", "best-vs-worst")} <= names
+    options = {item["name"]: item["options"] for item in made.json["names"]}
+    assert "template" in options["pairwise"]["properties"]
+
+
+def test_the_version(cli: Cli) -> None:
+    from constitutional import __version__
+
+    assert cli("version").out == f"{__version__}\n"
+    assert cli("version", "--json").json == {"version": __version__}
+    assert cli("--version").out == f"{__version__}\n"

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from constitutional.config.source import Source
+from constitutional.errors import ConfigError
+
+
+class Leg(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    shoe: str
+    length: int = Field(default=1, gt=0)
+
+
+class Animal(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    kind: Literal["cat", "dog"] = "cat"
+    legs: list[Leg] = []
+    friends: dict[str, Leg] = {}
+    tail: Leg | None = None
+
+
+def wrong(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        Source.parse(text, "a.yaml").validate(Animal)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\nlegz: []\n", "a.yaml:2:1: legz: unknown key; did you mean 'legs'?"),
+        (
+            "name: x\nzzzz: []\n",
+            "a.yaml:2:1: zzzz: unknown key; known: friends, kind, legs, name, tail",
+        ),
+        (
+            "name: x\nlegs:\n  - shoe: a\n  - {shoe: b, lenght: 2}\n",
+            "a.yaml:4:15: legs.1.lenght: unknown key; did you mean 'length'?",
+        ),
+        ("name: x\ntail: {shoe: a, lenth: 1}\n", "a.yaml:2:17: tail.lenth: unknown key; did you mean 'length'?"),
+        (
+            "name: x\nfriends:\n  bob: {shoe: a, lenth: 1}\n",
+            "a.yaml:3:18: friends.bob.lenth: unknown key; did you mean 'length'?",
+        ),
+        ("kind: cat\n", "a.yaml:1:1: name: this key is required"),
+        ("name: x\nlegs:\n  - length: 2\n", "a.yaml:3:5: legs.0.shoe: this key is required"),
+        ("name: x\nfriends:\n  bob: {}\n", "a.yaml:3:3: friends.bob.shoe: this key is required"),
+        ("name: 5\n", "a.yaml:1:1: name: input should be a valid string"),
+        ("name: x\nlegs: {}\n", "a.yaml:2:1: legs: input should be a valid list"),
+        (
+            "name: x\ntail:\n  shoe: a\n  length: long\n",
+            "a.yaml:4:3: tail.length: input should be a valid integer, unable to parse string as an integer",
+        ),
+        ("name: x\ntail: {shoe: a, length: 0}\n", "a.yaml:2:17: tail.length: input should be greater than 0"),
+        ("name: x\nkind: cow\n", "a.yaml:2:1: kind: input should be 'cat' or 'dog'"),
+        ("name: x\nkind: cat\nname: y\n", "a.yaml:3:1: name: this key is here twice"),
+        ("name: x\ntail:\n  shoe: a\n  shoe: b\n", "a.yaml:4:3: shoe: this key is here twice"),
+        ("name: [x\n", "a.yaml:2:1: not valid YAML: expected ',' or ']', but got '<stream end>'"),
+        ("name: x\n\tkind: cat\n", "a.yaml:2:1: not valid YAML: found character '\\t' that cannot start any token"),
+        ("name: *x\n", "a.yaml:1:7: not valid YAML: found undefined alias 'x'"),
+        ("? [a]\n: b\n", "a.yaml:1:3: not valid YAML: found unhashable key"),
+        (
+            "name: !!python/object:os.system x\n",
+            "a.yaml:1:7: not valid YAML: could not determine a constructor for the tag "
+            "'tag:yaml.org,2002:python/object:os.system'",
+        ),
+        (
+            "name: \x00\n",
+            "a.yaml: not valid YAML: unacceptable character #x0000: special characters are not allowed "
+            'in "<unicode string>", position 6',
+        ),
+        ("name: &x [*x]\n", "a.yaml: nested too deeply"),
+        ("name: " + "[" * 5000, "a.yaml: nested too deeply"),
+        ("", "a.yaml:1:1: expected a mapping of keys, this is empty"),
+        ("# only a comment\n", "a.yaml:1:1: expected a mapping of keys, this is empty"),
+        ("- name: x\n", "a.yaml:1:1: expected a mapping of keys, this is a list"),
+        ("just words\n", "a.yaml:1:1: expected a mapping of keys, this is a str"),
+        ("name: x\n1: y\n", "a.yaml:1:1: keys should be strings"),
+    ],
+)
+def test_an_error_says_where_and_what(text: str, message: str) -> None:
+    assert wrong(text) == message
+
+
+def test_all_errors_at_once_in_the_order_of_the_file() -> None:
+    text = "zebra: 1\nkind: cow\ntail:\n  length: -1\nlegs:\n  - shoe: 3\n    sole: 4\nname: [x]\n"
+    assert wrong(text).splitlines() == [
+        "a.yaml:1:1: zebra: unknown key; known: friends, kind, legs, name, tail",
+        "a.yaml:2:1: kind: input should be 'cat' or 'dog'",
+        "a.yaml:3:1: tail.shoe: this key is required",
+        "a.yaml:4:3: tail.length: input should be greater than 0",
+        "a.yaml:6:5: legs.0.shoe: input should be a valid string",
+        "a.yaml:7:5: legs.0.sole: unknown key; did you mean 'shoe'?",
+        "a.yaml:8:1: name: input should be a valid string",
+    ]
+
+
+def test_a_good_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes("\ufeffname: Zoë\nlegs: [{shoe: a}, {shoe: b, length: 2}]\n".encode())
+    animal = Source.read(path).validate(Animal)
+    assert animal == Animal(name="Zoë", legs=[Leg(shoe="a"), Leg(shoe="b", length=2)])
+
+
+def test_a_key_may_be_overridden_where_yaml_says_so() -> None:
+    source = Source.parse("friends: {b: &b {shoe: x, length: 3}, c: {<<: *b, shoe: y}}\nname: z\n", "a.yaml")
+    assert source.validate(Animal).friends["c"] == Leg(shoe="y", length=3)
+
+
+def test_a_place_inside_something_unknown_is_the_nearest_thing_that_contains_it() -> None:
+    source = Source.parse("legs:\n  - shoe: x\n", "a.yaml")
+    assert source.where(("legs", 0, "shoe")) == "a.yaml:2:5"
+    assert source.where(("legs", 0, "sole", "colour")) == "a.yaml:2:5"
+    assert source.where(("legs", 7)) == "a.yaml:1:1"
+    assert source.where(()) == "a.yaml:1:1"
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    with pytest.raises(ConfigError) as caught:
+        Source.read(path)
+    assert str(caught.value) == f"{path}: no such file"
+    path.write_bytes(b"name: \xff\n")
+    with pytest.raises(ConfigError) as caught:
+        Source.read(path)
+    assert str(caught.value) == f"{path}: not UTF-8 at byte 6"
+    with pytest.raises(ConfigError) as caught:
+        Source.read(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: Is a directory"

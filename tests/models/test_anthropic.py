@@ -1,0 +1,99 @@
+"""The Anthropic adapter against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from constitutional.core.messages import ChatReply, ChatRequest, Sampling
+from constitutional.core.records import Message
+from constitutional.errors import ModelUnavailableError, RateLimitedError, RequestRefusedError, TransientError
+from constitutional.models.anthropic import SHORTEST_CACHED, AnthropicModel, AnthropicOptions
+from constitutional.models.base import NoLogprobs
+from constitutional.roles import ModelSetup
+from tests.support.processes import environment, generate, write_prompts
+from tests.support.server import Server, serve
+
+ASK = ChatRequest((Message("system", "Be brief."), Message("user", "What is a kettle?")), Sampling(0.5, None, 50))
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
+
+
+def model(url: str, **options: Any) -> AnthropicModel:
+    return AnthropicModel(ModelSetup("anthropic", "test-model", AnthropicOptions(**options), base_url=url, timeout=1.0))
+
+
+def chat(server: Server) -> ChatReply:
+    async def run() -> ChatReply:
+        asked = model(server.anthropic_url)
+        try:
+            return await asked.chat(ASK)
+        finally:
+            await asked.aclose()
+
+    return asyncio.run(run())
+
+
+def test_a_chat_and_its_usage() -> None:
+    with serve() as server:
+        reply = chat(server)
+    assert reply.text
+    assert reply.finish == "stop"
+    assert reply.usage.prompt >= reply.usage.cached > 0
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        ({"share_429": 1.0}, RateLimitedError),
+        ({"share_500": 1.0}, TransientError),
+        ({"share_reset": 1.0}, TransientError),
+        ({"share_hang": 1.0}, TransientError),
+        ({"share_wrong_shape": 1.0}, TransientError),
+        ({"poison": ["kettle"]}, RequestRefusedError),
+        ({"refuse_auth": True}, ModelUnavailableError),
+    ],
+)
+def test_every_failure_has_its_own_error(behaviour: dict[str, Any], error: type[Exception]) -> None:
+    with serve(**behaviour) as server, pytest.raises(error):
+        chat(server)
+
+
+def test_the_system_message_has_its_own_field_and_the_shared_part_is_marked() -> None:
+    shared = "x" * SHORTEST_CACHED
+    request = ChatRequest((Message("system", "Be brief."), Message("user", shared + "own")), shared=len(shared))
+    body = model("http://nowhere")._body(request)
+    assert body["system"] == "Be brief."
+    assert [block["text"] for block in body["messages"][0]["content"]] == [shared, "own"]
+    assert "cache_control" in body["messages"][0]["content"][0]
+    plain = model("http://nowhere", prompt_caching=False)._body(request)
+    assert plain["messages"] == [{"role": "user", "content": shared + "own"}]
+
+
+def test_there_are_no_logprobs() -> None:
+    with pytest.raises(NoLogprobs):
+        asyncio.run(model("http://nowhere").choose(ASK, ("A", "B")))
+
+
+def test_no_key_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(ModelUnavailableError, match="set ANTHROPIC_API_KEY"):
+        asyncio.run(model("http://nowhere").chat(ASK))
+
+
+def test_a_whole_run_counts_samples_and_the_dataset_says_so(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = write_prompts(tmp_path / "prompts.jsonl", 6)
+    monkeypatch.setattr("tests.support.processes.environment", lambda: environment() | {"ANTHROPIC_API_KEY": "test"})
+    with serve() as server:
+        result = generate(
+            *("--model", "anthropic:test-model", "--base-url", server.anthropic_url, "--prompts", str(prompts)),
+            *("--responses", "2", "--out", str(tmp_path / "run")),
+        )
+        assert server.stats()["requests"] == result["calls_made"]
+    assert result["failures"] == 0
+    assert "sampled:5" in (tmp_path / "run" / "dataset" / "README.md").read_text()

@@ -1,0 +1,129 @@
+"""The OpenAI adapter against a real server, and how a first token is read."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+
+from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
+from constitutional.core.records import Message
+from constitutional.errors import (
+    ModelUnavailableError,
+    RateLimitedError,
+    RequestRefusedError,
+    TransientError,
+)
+from constitutional.models.base import NoLogprobs
+from constitutional.models.openai import OpenAIModel, OpenAIOptions, option_weights
+from constitutional.roles import ModelSetup
+from tests.support.server import Server, serve
+
+ASK = ChatRequest((Message("system", "Be brief."), Message("user", "What is a kettle?")), Sampling(0.5, 0.9, 50, 7))
+JUDGE = ChatRequest((Message("user", "Which is better? Reply with one letter: A or B."),))
+
+
+def model(server: Server, **options: Any) -> OpenAIModel:
+    return OpenAIModel(ModelSetup("openai", "test-model", OpenAIOptions(**options), base_url=server.url, timeout=1.0))
+
+
+def chat(server: Server, request: ChatRequest = ASK, **options: Any) -> ChatReply:
+    async def run() -> ChatReply:
+        asked = model(server, **options)
+        try:
+            return await asked.chat(request)
+        finally:
+            await asked.aclose()
+
+    return asyncio.run(run())
+
+
+def choose(server: Server, **options: Any) -> Choice:
+    async def run() -> Choice:
+        asked = model(server, **options)
+        try:
+            return await asked.choose(JUDGE, ("A", "B"))
+        finally:
+            await asked.aclose()
+
+    return asyncio.run(run())
+
+
+def test_a_chat_and_its_usage() -> None:
+    with serve() as server:
+        reply = chat(server)
+    assert reply.text
+    assert reply.finish == "stop"
+    assert reply.usage.prompt > 0
+    assert reply.usage.completion > 0
+
+
+def test_a_choice_is_a_distribution_with_the_mass_that_it_was_read_from() -> None:
+    with serve() as server:
+        choice = choose(server)
+    assert math.isclose(sum(choice.probabilities), 1)
+    assert choice.method == "logprobs"
+    assert choice.mass is not None
+    assert 0.9 < choice.mass < 1
+
+
+def test_a_server_without_logprobs_says_so() -> None:
+    with serve(no_logprobs=True) as server, pytest.raises(NoLogprobs):
+        choose(server)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error", "reason", "said"),
+    [
+        ({"share_500": 1.0}, TransientError, "server_error", "HTTP 500"),
+        ({"share_reset": 1.0}, TransientError, "connection", "connection failed"),
+        ({"share_hang": 1.0}, TransientError, "timeout", "no answer in 1 s"),
+        ({"share_truncated": 1.0}, TransientError, "malformed_reply", "not JSON"),
+        ({"share_wrong_shape": 1.0}, TransientError, "malformed_reply", "not a chat completion"),
+        ({"poison": ["kettle"]}, RequestRefusedError, "request_refused", "HTTP 400"),
+        ({"context_error": ["kettle"]}, RequestRefusedError, "context_too_long", "longer than the model's context"),
+        ({"refuse_auth": True}, ModelUnavailableError, "model_unavailable", "API key was not accepted"),
+        ({"unknown_model": "test-model"}, ModelUnavailableError, "model_unavailable", "unknown model"),
+    ],
+)
+def test_every_failure_has_its_own_error(
+    behaviour: dict[str, Any], error: type[Exception], reason: str, said: str
+) -> None:
+    with serve(**behaviour) as server, pytest.raises(error, match=said) as caught:
+        chat(server)
+    assert caught.value.reason == reason  # type: ignore[attr-defined]
+
+
+def test_a_429_carries_how_long_to_wait() -> None:
+    with serve(share_429=1.0, retry_after=7) as server, pytest.raises(RateLimitedError) as caught:
+        chat(server)
+    assert caught.value.retry_after == 7
+
+
+def test_no_key_and_no_address_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    lonely = OpenAIModel(ModelSetup("openai", "gpt", None))
+    with pytest.raises(ModelUnavailableError, match="set OPENAI_API_KEY"):
+        asyncio.run(lonely.chat(ASK))
+
+
+def test_the_address_is_no_part_of_the_identity() -> None:
+    here = OpenAIModel(ModelSetup("openai", "m", None, base_url="http://here/v1"))
+    there = OpenAIModel(ModelSetup("openai", "m", None, base_url="http://there/v1", api_key_env="KEY"))
+    assert here.identity == there.identity
+    assert here.identity != OpenAIModel(ModelSetup("openai", "m", OpenAIOptions(extra_body={"top_k": 3}))).identity
+
+
+def test_spellings_of_an_option_are_added_up() -> None:
+    top = {"A": math.log(0.5), " A": math.log(0.1), "(B": math.log(0.2), "b": math.log(0.1), "The": math.log(0.1)}
+    weights, mass = option_weights(top, ("A", "B"))
+    assert weights == {"A": pytest.approx(0.6), "B": pytest.approx(0.3)}
+    assert mass == pytest.approx(0.9)
+
+
+def test_yes_in_capitals_is_yes() -> None:
+    weights, _ = option_weights({"Yes": math.log(0.7), "NO": math.log(0.2)}, ("yes", "no"))
+    assert weights == {"yes": pytest.approx(0.7), "no": pytest.approx(0.2)}

@@ -1,0 +1,97 @@
+"""What is on PyPI: the wheel is built, installed in a clean environment and used from an empty folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("folder", ["constitutions", "prompts"])
+def test_no_code_lies_among_the_data(folder: str) -> None:
+    """One .py file in either folder breaks ``pip install -e .``."""
+    files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+    assert files
+    assert {path.suffix for path in files} == {".yaml" if folder == "constitutions" else ".jinja"}
+
+
+def call(*arguments: str | Path, cwd: Path) -> str:
+    """Its standard output. No variable that could lead back to the checkout is passed on."""
+    keep = {name: os.environ[name] for name in os.environ if not name.startswith(("PYTHON", "VIRTUAL_ENV", "CONSTITU"))}
+    made = subprocess.run(arguments, cwd=cwd, env=keep, capture_output=True, text=True, check=False, timeout=280)
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    call(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT, cwd=folder)
+    (built,) = folder.glob("constitutional-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs of an environment that holds the wheel and its dependencies, and nothing else."""
+    folder = tmp_path_factory.mktemp("clean")
+    venv.create(folder, with_pip=True)
+    call(folder / "bin/python", "-m", "pip", "install", "--quiet", wheel, cwd=folder)
+    return folder / "bin"
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for folder, suffix in (("constitutions", ".yaml"), ("prompts", ".jinja")):
+        here = {path.relative_to(ROOT / folder).as_posix() for path in (ROOT / folder).rglob(f"*{suffix}")}
+        prefix = f"constitutional/_data/{folder}/"
+        assert {name.removeprefix(prefix) for name in names if name.startswith(prefix)} == here
+    package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "constitutional").rglob("*.py")}
+    assert package <= names
+    assert {"constitutional/py.typed", "constitutional/pocket/prompts.jsonl"} <= names
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"constitutional"}
+    assert not [name for name in names if "/_data/" in name and name.endswith(".py")]
+    assert not [name for name in names if "__pycache__" in name or Path(name).name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_it_runs_in_a_clean_environment_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    made = json.loads(call(installed / "constitutional", "generate", "--json", cwd=tmp_path))
+    assert (made["status"], made["prompts"], made["run"]) == ("complete", 22, "runs/demo")
+    assert made["pairs"] > 0
+    assert (tmp_path / "runs/demo/dataset/preference/train-00000-of-00001.parquet").is_file()
+    again = json.loads(call(installed / "constitutional", "generate", "--json", cwd=tmp_path))
+    assert (again["pairs"], again["calls_made"]) == (made["pairs"], 0)
+
+
+@pytest.mark.slow
+def test_the_shipped_data_is_found_in_the_wheel(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import json, constitutional.resources as r;"
+        "print(json.dumps([str(r.data_folder('prompts')), r.shipped_names('constitutions', '.yaml'),"
+        " r.shipped_names('prompts', '.jinja')]))"
+    )
+    folder, constitutions, prompts = json.loads(call(installed / "python", "-c", code, cwd=tmp_path))
+    assert folder.startswith(str(installed.parent))
+    assert "base" in constitutions
+    assert set(prompts) >= {"critique/check", "critique/explain", "judge/pairwise", "revise/revise", "score/pointwise"}
+
+
+@pytest.mark.slow
+def test_what_is_not_installed_there_is_said(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"prompt": "Hi"}\n')
+    made = subprocess.run(
+        [installed / "constitutional", "generate", "--prompts", "p.jsonl", "--model", "openai:gpt-4o-mini"],
+        cwd=tmp_path, env={"OPENAI_API_KEY": "none"}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert made.returncode == 1
+    assert made.stderr.endswith("is not installed: pip install 'constitutional[openai]'\n")

@@ -1,0 +1,435 @@
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+import constitutional.plugins
+from constitutional import hookspecs
+from constitutional.core.records import Message, Prompt, Trace
+from constitutional.errors import ConfigError, PluginError, UnknownNameError
+from constitutional.hookspecs import hookimpl
+from constitutional.plugins import ALLOW_LIST, BUILTIN, KINDS, TRACE, PluginHost, Register
+from constitutional.roles import RunInfo, RunResult
+
+TRACED = Trace(Prompt("p", (Message("user", "?"),)))
+
+
+@dataclass
+class Entry:
+    """What ``importlib.metadata`` gives for an entry point, as far as the host looks at it."""
+
+    name: str
+    load: Callable[[], Any]
+    dist: Any = field(default_factory=lambda: SimpleNamespace(name="their-plugin", version="1.2"))
+    value: str = "their_plugin"
+
+
+def entry(name: str, *functions: Callable[..., Any], dist: str = "their-plugin") -> Entry:
+    module = ModuleType(name)
+    for function in functions:
+        setattr(module, function.__name__, hookimpl(function))
+    return Entry(name, lambda: module, SimpleNamespace(name=dist, version="1.2"))
+
+
+def offering(
+    name: str, factory: Callable[..., Any] = list, config: type[BaseModel] | None = None
+) -> Callable[..., Any]:
+    def register_judges(register: Register) -> None:
+        register(name, factory, config=config)
+
+    return register_judges
+
+
+def raising(error: BaseException) -> Callable[[], Any]:
+    def load() -> Any:
+        raise error
+
+    return load
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PluginHost]:
+    """A host that finds these entry points."""
+    monkeypatch.delenv(ALLOW_LIST, raising=False)
+    monkeypatch.delenv(TRACE, raising=False)
+
+    def installed(*entries: Entry) -> PluginHost:
+        def found(group: str) -> list[Entry]:
+            assert group == "constitutional"
+            return list(entries)
+
+        monkeypatch.setattr(constitutional.plugins, "entry_points", found)
+        return PluginHost().load()
+
+    return installed
+
+
+Install = Callable[..., PluginHost]
+
+
+def errors(host: PluginHost) -> dict[str, str | None]:
+    return {plugin.name: plugin.error for plugin in host.plugins}
+
+
+def works(host: PluginHost) -> bool:
+    """What ships is there, whatever the strangers do."""
+    return errors(host)[BUILTIN] is None and host.get("judge", "pairwise").distribution == BUILTIN
+
+
+def test_a_good_plugin(install: Install) -> None:
+    host = install(entry("mine", offering("my-judge", dict)))
+    found = host.get("judge", "my-judge")
+    assert (found.kind, found.name, found.factory) == ("judge", "my-judge", dict)
+    assert (found.distribution, found.version) == ("their-plugin", "1.2")
+    assert host.names("judge") == ["pairwise", "my-judge"]
+    assert errors(host) == {BUILTIN: None, "mine": None}
+
+
+def test_a_plugin_may_be_an_object(install: Install) -> None:
+    class Mine:
+        @hookimpl
+        def register_judges(self, register: Register) -> None:
+            register("my-judge", dict)
+
+    host = install(Entry("mine", Mine))
+    assert host.get("judge", "my-judge").factory is dict
+
+
+def test_one_plugin_may_offer_things_of_every_kind(install: Install) -> None:
+    def hook(name: str) -> Callable[..., Any]:
+        def function(register: Register) -> None:
+            register("theirs", list)
+
+        function.__name__ = name
+        return function
+
+    host = install(entry("mine", *(hook(name) for name in KINDS.values())))
+    assert {item.kind for item in host.registered() if item.name == "theirs"} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        (raising(ImportError("No module named 'nowhere'")), "does not load: ImportError: No module named 'nowhere'"),
+        (raising(AttributeError("module has no attribute 'x'\nmore")), "does not load: AttributeError: module has no "
+         "attribute 'x'"),
+        (raising(SystemExit(3)), "does not load: SystemExit: 3"),
+        (raising(ValueError()), "does not load: ValueError"),
+        (lambda: ModuleType("empty"), "implements no hook: decorate its functions with constitutional.hookimpl"),
+    ],
+    ids=["import error", "long message", "exit", "no message", "no hook"],
+)  # fmt: skip
+def test_one_that_does_not_load_is_shown_and_breaks_nothing(
+    install: Install, load: Callable[[], Any], message: str
+) -> None:
+    host = install(Entry("bad", load), entry("good", offering("my-judge"), dist="good-plugin"))
+    assert errors(host)["bad"] == message
+    assert host.get("judge", "my-judge").distribution == "good-plugin"
+    assert works(host)
+
+
+def test_an_interrupt_while_loading_is_an_interrupt(install: Install) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        install(Entry("slow", raising(KeyboardInterrupt())))
+
+
+def test_a_misspelt_hook_says_which_was_meant(install: Install) -> None:
+    def register_judge(register: Register) -> None:
+        register("my-judge", list)
+
+    host = install(entry("bad", register_judge))
+    assert str(errors(host)["bad"]).startswith("unknown hook 'register_judge'; did you mean 'register_judges' or ")
+    assert host.names("judge") == ["pairwise"]
+    assert works(host)
+
+
+def test_a_misspelt_hook_of_an_object_without_a_dictionary(install: Install) -> None:
+    class Slotted:
+        __slots__ = ()
+
+        @hookimpl
+        def trace_finishd(self, trace: Trace) -> None:
+            """Never called."""
+
+    error = errors(install(Entry("bad", Slotted)))["bad"]
+    assert str(error).startswith("unknown hook 'trace_finishd'; did you mean 'trace_finished' or ")
+
+
+def test_an_argument_that_a_hook_does_not_have(install: Install) -> None:
+    def register_judges(register: Register, colour: str) -> None:
+        register("my-judge", list)
+
+    host = install(entry("bad", register_judges))
+    assert "colour" in str(errors(host)["bad"])
+    assert host.names("judge") == ["pairwise"]
+    assert works(host)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no licence"), SystemExit("no licence")])
+def test_one_that_raises_while_registering_offers_nothing(install: Install, error: BaseException) -> None:
+    def register_critics(register: Register) -> None:
+        register("my-critic", list)
+
+    def register_judges(register: Register) -> None:
+        raise error
+
+    def run_started(run: RunInfo, folder: Path) -> None:
+        raise AssertionError("a failed plugin does not observe")
+
+    host = install(entry("bad", register_critics, register_judges, run_started))
+    assert errors(host)["bad"] == f"fails while registering: {type(error).__name__}: no licence"
+    assert host.names("critic") == ["llm"]
+    assert not host.observers("run_started")
+    assert works(host)
+
+
+def test_a_failed_plugin_is_fatal_only_where_its_name_is_wanted(install: Install) -> None:
+    host = install(Entry("bad", raising(ImportError("no torch"))))
+    with pytest.raises(UnknownNameError) as caught:
+        host.get("judge", "my-judge")
+    assert str(caught.value) == (
+        "no judge named 'my-judge'; known: pairwise "
+        "(plugins that failed: their-plugin (does not load: ImportError: no torch))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("judge", "pairwize", "no judge named 'pairwize'; did you mean 'pairwise'?"),
+        ("pairing", "best-vs-wurst", "no strategy named 'best-vs-wurst'; did you mean 'best-vs-worst'?"),
+        ("model", "opanai", "no model provider named 'opanai'; did you mean 'openai'?"),
+        ("constitution", "x", "no constitution named 'x'"),
+    ],
+)
+def test_an_unknown_name_lists_near_matches(install: Install, kind: str, name: str, message: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        install().get(kind, name)
+    assert str(caught.value) == message
+
+
+def test_two_distributions_with_one_name_are_both_named(install: Install) -> None:
+    host = install(
+        entry("first", offering("my-judge"), dist="one-judge"), entry("second", offering("my-judge"), dist="two-judge")
+    )
+    problem = "judge 'my-judge' is offered by both one-judge and two-judge"
+    with pytest.raises(PluginError) as caught:
+        host.get("judge", "my-judge")
+    assert str(caught.value) == f"{problem}: uninstall one, or choose with CONSTITUTIONAL_PLUGINS"
+    assert errors(host)["second"] == problem
+    assert works(host)
+
+
+def test_a_stranger_does_not_replace_what_ships(install: Install) -> None:
+    host = install(entry("bold", offering("pairwise"), offering("pairwise")))
+    assert errors(host)["bold"] == "judge 'pairwise' is offered by both constitutional and their-plugin"
+    assert works(host)
+
+
+def test_two_distributions_may_have_one_entry_point_name(install: Install) -> None:
+    heard: list[str] = []
+
+    def listening(who: str) -> Callable[..., Any]:
+        def trace_finished(trace: Trace) -> None:
+            heard.append(who)
+
+        return trace_finished
+
+    host = install(
+        entry("judges", offering("one"), listening("one"), dist="first"),
+        entry("judges", offering("two"), listening("two"), dist="second"),
+        entry(BUILTIN, offering("three"), listening("three"), dist="third"),
+    )
+    assert [plugin.error for plugin in host.plugins] == [None] * 4
+    assert host.names("judge") == ["pairwise", "three", "one", "two"]
+    host.observe("trace_finished", trace=TRACED)
+    assert sorted(heard) == ["one", "three", "two"]
+
+
+def test_one_module_behind_two_entry_points_is_registered_once(install: Install) -> None:
+    mine = entry("first", offering("my-judge"))
+    host = install(mine, Entry("second", mine.load))
+    assert errors(host)["first"] is None
+    assert str(errors(host)["second"]).startswith("fails while registering: ValueError: Plugin ")
+    assert host.get("judge", "my-judge")
+
+
+@pytest.mark.parametrize(
+    ("listed", "loaded"),
+    [
+        ("mine", {"mine"}),
+        ("their-plugin", {"mine", "yours"}),
+        (" yours , other-plugin ", {"yours", "other"}),
+        ("", set()),
+        (",", set()),
+        ("nothing-like-it", set()),
+    ],
+)
+def test_the_allow_list_is_of_entry_points_or_distributions(
+    install: Install, monkeypatch: pytest.MonkeyPatch, listed: str, loaded: set[str]
+) -> None:
+    monkeypatch.setenv("CONSTITUTIONAL_PLUGINS", listed)
+    imported: list[str] = []
+
+    def noting(name: str, dist: str) -> Entry:
+        made = entry(name, offering(name), dist=dist)
+
+        def load() -> Any:
+            imported.append(name)
+            return made.load()
+
+        return Entry(name, load, made.dist)
+
+    host = install(noting("mine", "their-plugin"), noting("yours", "their-plugin"), noting("other", "other-plugin"))
+    assert set(imported) == loaded
+    assert set(errors(host)) == {BUILTIN} | loaded
+    assert works(host)
+
+
+def test_nothing_is_loaded_before_a_name_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constitutional.plugins, "entry_points", raising(AssertionError("loaded")))
+    assert PluginHost().plugins == []
+
+
+def test_observers_are_told_and_one_that_raises_is_reported_once(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[Any] = []
+
+    def trace_finished(trace: Trace) -> None:
+        heard.append(trace)
+
+    def broken() -> Callable[..., Any]:
+        def trace_finished(trace: Trace) -> None:
+            raise RuntimeError("disk full\nand more")
+
+        return trace_finished
+
+    host = install(entry("bad", broken(), dist="bad-plugin"), entry("good", trace_finished, dist="good-plugin"))
+    assert host.observers("trace_finished")
+    assert not host.observers("run_finished")
+    for _ in range(3):
+        host.observe("trace_finished", trace=TRACED)
+    assert heard == [TRACED] * 3
+    assert capsys.readouterr().err == (
+        "warning: plugin bad (bad-plugin): trace_finished failed: RuntimeError: disk full\n"
+    )
+
+
+def test_observers_get_what_the_specification_says(install: Install) -> None:
+    heard: list[tuple[Any, ...]] = []
+
+    def run_started(run: RunInfo, folder: Path) -> None:
+        heard.append((run, folder))
+
+    def run_finished(result: RunResult) -> None:
+        heard.append((result,))
+
+    host = install(entry("mine", run_started, run_finished))
+    info, result = RunInfo({}, "plan"), RunResult("complete", 1, 1)
+    host.observe("run_started", run=info, folder=Path("x"))
+    host.observe("run_finished", run=info, result=result)
+    assert heard == [(info, Path("x")), (result,)]
+
+
+class Nested(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    depth: int = Field(default=1, gt=0)
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    words: list[str] = []
+    threshold: float = 0.5
+    nested: Nested = Nested()
+
+
+def test_options_are_validated_by_the_plugins_own_model(install: Install) -> None:
+    host = install(entry("mine", offering("my-judge", list, Options)))
+    found = host.get("judge", "my-judge")
+    assert found.options({"words": ["a"]}, "judge") == Options(words=["a"])
+    assert found.options({}, "judge") == Options()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"treshold": 0.1},
+            "judge.options.treshold: Extra inputs are not permitted; did you mean 'threshold'?",
+        ),
+        (
+            {"threshold": "high"},
+            "judge.options.threshold: Input should be a valid number, unable to parse string as a number",
+        ),
+        ({"nested": {"depth": 0}}, "judge.options.nested.depth: Input should be greater than 0"),
+        ({"words": [1]}, "judge.options.words.0: Input should be a valid string"),
+    ],
+)
+def test_a_wrong_option_says_where_it_stands(install: Install, given: dict[str, Any], message: str) -> None:
+    host = install(entry("mine", offering("my-judge", list, Options)))
+    with pytest.raises(ConfigError) as caught:
+        host.get("judge", "my-judge").options(given, "judge")
+    assert str(caught.value) == message
+
+
+def test_options_for_something_that_has_none(install: Install) -> None:
+    host = install(entry("mine", offering("my-judge")))
+    assert host.get("judge", "my-judge").options({}, "judge") is None
+    with pytest.raises(ConfigError) as caught:
+        host.get("judge", "my-judge").options({"a": 1}, "judge")
+    assert str(caught.value) == "judge.options: judge 'my-judge' takes no options"
+
+
+def test_hook_calls_are_printed_when_asked_for(
+    install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(entry("mine", offering("my-judge")))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("CONSTITUTIONAL_PLUGIN_TRACE", "1")
+    install(entry("mine", offering("my-judge")))
+    assert "register_judges" in capsys.readouterr().err
+
+
+def hooks() -> dict[str, Callable[..., Any]]:
+    """Every hook that ``hookspecs.py`` defines: pluggy puts its mark on them."""
+    return {
+        name: value
+        for name, value in vars(hookspecs).items()
+        if inspect.isfunction(value) and "constitutional_spec" in vars(value)
+    }
+
+
+def test_every_hook_is_documented_and_typed() -> None:
+    assert {"register_judges", "run_started"} <= set(hooks())
+    for name, hook in hooks().items():
+        assert (hook.__doc__ or "").strip().endswith("."), name
+        assert "return" in hook.__annotations__, name
+        assert set(inspect.signature(hook).parameters) <= set(hook.__annotations__), name
+
+
+def test_every_collecting_hook_has_a_kind_and_every_other_is_an_observer() -> None:
+    collecting = {name for name in hooks() if name.startswith("register_")}
+    assert set(KINDS.values()) == collecting
+    assert set(hooks()) - collecting == {"run_started", "trace_finished", "run_finished"}
+    for name in collecting:
+        assert list(inspect.signature(hooks()[name]).parameters) == ["register"], name
+
+
+def test_what_ships_is_registered_by_the_same_hooks(install: Install) -> None:
+    host = install()
+    names = {kind: host.names(kind) for kind in KINDS}
+    assert names["model"] == ["anthropic", "openai", "scripted", "transformers", "vllm"]
+    assert {kind for kind, found in names.items() if found} == set(KINDS) - {"constitution"}
+    for item in host.registered():
+        assert item.config is None or json.dumps(item.config.model_json_schema())
