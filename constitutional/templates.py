@@ -8,19 +8,31 @@ has in common ends, so that prompt caches can be told; it prints nothing.
 from __future__ import annotations
 
 import secrets
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from constitutional.core.constitution import Principle
 from constitutional.core.digest import digest
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.core.records import Message
 from constitutional.errors import TemplateError, UnknownNameError, near_matches
 from constitutional.resources import data_folder, shipped_names
 
+SAMPLES: dict[str, Any] = {
+    "messages": (Message("user", "A question?"), Message("assistant", "An answer."), Message("user", "Another?")),
+    "response": "An answer.",
+    "a": "An answer.",
+    "b": "Another answer.",
+    "critique": "What is wrong with it.",
+    "principle": Principle("sample", "A rule.", "", "", ""),
+}
+"""What the built-in roles fill in."""
 _SHARED = f"\x00{secrets.token_hex(8)}\x00"
 
 
@@ -73,7 +85,20 @@ class Templates:
         for source_path, source in self._sources(path, ()):
             self._check_variables(source_path, source, variables | {"shared"})
             self._note(source_path, digest(source))
+        if variables <= SAMPLES.keys():
+            self._try(path, compiled, variables)
         return Template(name, compiled)
+
+    def _try(self, path: Path, compiled: jinja2.Template, variables: frozenset[str]) -> None:
+        """Fill it in once with made-up values: ``principle.statment`` is found now, not after the first paid call."""
+        try:
+            compiled.render(shared="", **{name: SAMPLES[name] for name in variables})
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            lines = [
+                frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"
+            ]
+            said = error.message if isinstance(error, jinja2.TemplateError) else f"cannot be filled in: {error}"
+            raise TemplateError(f"{path}:{lines[-1] if lines else 1}: {said}") from error
 
     def _note(self, path: Path, value: str) -> None:
         """Under a name without the machine's folders, as it travels with the dataset; two files never share one."""

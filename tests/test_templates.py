@@ -132,7 +132,7 @@ def test_what_is_filled_in_stays_as_it_is(tmp_path_factory: pytest.TempPathFacto
     ],
 )
 def test_a_template_cannot_reach_python(tmp_path: Path, text: str) -> None:
-    with pytest.raises(TemplateError, match=r"^template t\.jinja: "):
+    with pytest.raises(TemplateError, match=r"t\.jinja:1: "):
         rendered(tmp_path, text, response="x", principle=HONEST, messages=[])
 
 
@@ -140,11 +140,11 @@ def test_a_field_that_a_value_lacks_is_an_error_that_names_it(tmp_path: Path) ->
     with pytest.raises(TemplateError) as caught:
         rendered(tmp_path, "{{ principle.statment }}", principle=HONEST)
     assert "statment" in str(caught.value)
-    assert str(caught.value).startswith("template t.jinja: ")
+    assert "t.jinja:1: " in str(caught.value)
 
 
 def test_what_cannot_be_filled_in_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TemplateError, match=r"^template t\.jinja: cannot be filled in: "):
+    with pytest.raises(TemplateError, match=r"t\.jinja:1: cannot be filled in: "):
         rendered(tmp_path, "{{ response + 1 }}", response="x")
 
 

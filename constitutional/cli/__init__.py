@@ -56,12 +56,12 @@ def main() -> None:
     from constitutional.errors import EXIT_INTERRUPTED, ConstitutionalError
 
     try:
-        result: Any = cli.main(standalone_mode=False)
+        result: Any = cli.main(prog_name="constitutional", standalone_mode=False)
     except ConstitutionalError as error:
         _fail(str(error), error.exit_code)
     except click.UsageError as error:
-        error.show()
-        sys.exit(error.exit_code)
+        path = error.ctx.command_path if error.ctx else "constitutional"
+        _fail(f"{error.format_message()} (see {path} --help)", error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -61,10 +61,12 @@ def command(
     """
     from constitutional.cli.resolve import resolve
     from constitutional.pipeline.prompts import check_prompts
+    from constitutional.pipeline.setup import check
     from constitutional.plugins import PluginHost
 
     config, base, embedded = resolve(run_file, flags)
     host = PluginHost()
+    check(config, host, base)
     check_prompts(config.prompts or "-", base)
     folder = _folder(config)
     if dry_run:

@@ -10,7 +10,7 @@ import click
 
 from constitutional.config.run import RunConfig
 from constitutional.errors import UsageError
-from constitutional.ledger import LedgerView, RunFolder
+from constitutional.ledger import LedgerView, RunFolder, create_or_check
 from constitutional.pipeline.estimate import Estimate, estimate
 from constitutional.pipeline.setup import Models, answers_key
 from constitutional.plugins import PluginHost
@@ -27,6 +27,7 @@ def check_resume(
     config: RunConfig, base: Path, folder: RunFolder, host: PluginHost, *, accept: bool, quiet: bool
 ) -> None:
     """Say what changed. A change that leaves no answer as it was needs ``--accept-changes`` or ``--fresh``."""
+    create_or_check(folder.ledger)
     with LedgerView(folder.ledger) as view:
         saved, answers = view.meta("config"), view.meta("answers")
         calls = view.one("SELECT count(*) FROM calls")

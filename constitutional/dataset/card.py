@@ -39,6 +39,7 @@ class Tally:
     methods: Counter[str] = field(default_factory=Counter)
     checked: Counter[str] = field(default_factory=Counter)
     violated: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
     judged: int = 0
     consistent: int = 0
 
@@ -49,9 +50,10 @@ class Tally:
         self.rejects.update(reject.reason for reject in trace.rejects)
         initial = {response.id for response in trace.responses if response.round == 0}
         for critique in trace.critiques:
-            if critique.response_id in initial and critique.violates is not None:
+            if critique.response_id in initial:
                 self.checked[critique.principle_id] += 1
-                self.violated[critique.principle_id] += critique.violates
+                self.violated[critique.principle_id] += bool(critique.violates)
+                self.unread[critique.principle_id] += critique.violates is None
         for judgement in trace.judgements:
             if judgement.p is not None:
                 self.judged += 1
@@ -91,7 +93,7 @@ def card(
         _table("Which tier decided", ("tier", "pairs"), tally.tiers.most_common()),
         _table(
             "Violations in the sampled answers",
-            ("principle", "checked", "violated", "share"),
+            ("principle", "checked", "violated", "share", "unreadable"),
             _violations(tally),
         ),
         _table("Models", ("role", "model"), list(models.items())),
@@ -164,9 +166,9 @@ def _subsets(counts: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str, st
     ]
 
 
-def _violations(tally: Tally) -> list[tuple[str, int, int, str]]:
+def _violations(tally: Tally) -> list[tuple[str, int, int, str, int]]:
     return [
-        (name, checked, tally.violated[name], f"{tally.violated[name] / checked:.1%}")
+        (name, checked, tally.violated[name], f"{tally.violated[name] / checked:.1%}", tally.unread[name])
         for name, checked in sorted(tally.checked.items())
     ]
 

@@ -3,5 +3,6 @@
 from constitutional.ledger.folder import RunFolder
 from constitutional.ledger.ledger import Ledger, LedgerView
 from constitutional.ledger.rows import CallRow, TraceRow
+from constitutional.ledger.schema import create_or_check
 
-__all__ = ["CallRow", "Ledger", "LedgerView", "RunFolder", "TraceRow"]
+__all__ = ["CallRow", "Ledger", "LedgerView", "RunFolder", "TraceRow", "create_or_check"]

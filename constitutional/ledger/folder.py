@@ -32,7 +32,8 @@ class RunFolder:
 
     @property
     def started(self) -> bool:
-        return self.ledger.exists()
+        """Whether a run has begun here. An empty file is what a process killed at its very beginning leaves."""
+        return self.ledger.exists() and self.ledger.stat().st_size > 0
 
     def create(self) -> None:
         try:

@@ -50,27 +50,23 @@ class TraceRow:
     state: str
     session: int
     position: int
+    body: str
+
+    @classmethod
+    def of(cls, trace: Trace, state: str, session: int, position: int) -> TraceRow:
+        """Raises TypeError or ValueError where a record holds what JSON or UTF-8 cannot: a plugin put it there."""
+        body = to_json(trace)
+        body.encode()
+        return cls(trace, state, session, position, body)
 
     def statements(self) -> list[Statement]:
         trace, prompt_id = self.trace, self.trace.prompt.id
-        body = to_json(trace)
-        named = blake2b(body.encode(), digest_size=16).hexdigest()
+        named = blake2b(self.body.encode(), digest_size=16).hexdigest()
+        row = (self.state, self.session, self.position, trace.status, len(trace.pairs), named, self.body)
         replace: list[Statement] = [
             ("DELETE FROM pairs WHERE prompt_id=?", (prompt_id,)),
             ("DELETE FROM rejects WHERE prompt_id=?", (prompt_id,)),
-            (
-                "INSERT OR REPLACE INTO traces VALUES (?,?,?,?,?,?,?,?)",
-                (
-                    prompt_id,
-                    self.state,
-                    self.session,
-                    self.position,
-                    trace.status,
-                    len(trace.pairs),
-                    named,
-                    body,
-                ),
-            ),
+            ("INSERT OR REPLACE INTO traces VALUES (?,?,?,?,?,?,?,?)", (prompt_id, *row)),
         ]
         pairs: list[Statement] = [
             (

@@ -78,14 +78,14 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
 
 
 def create_or_check(path: Path) -> None:
-    """Make the tables in a new file; refuse, and leave alone, a file that is not ours, damaged or of another version."""
-    new = not path.exists() or path.stat().st_size == 0
+    """Make the tables in a new file; refuse, and leave alone, a file that is not ours, damaged or of another version.
+    A file without tables is new too: its maker was killed before it could make them."""
     connection = connect(path, writable=True)
     try:
-        if new:
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             connection.executescript(
-                f"PRAGMA journal_mode=WAL; PRAGMA application_id={APPLICATION_ID};"
-                f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
+                f"PRAGMA journal_mode=WAL; BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION_ID};"
+                f"{TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
             )
         check_version(path, connection)
     except sqlite3.Error as error:

@@ -73,8 +73,8 @@ class Writer:
                 for statement, values in row.statements():
                     self._connection.execute(statement, values)
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, ValueError) as error:
-            self._fail(error if isinstance(error, sqlite3.Error) else sqlite3.DataError(str(error)))
+        except Exception as error:
+            self._fail(error if isinstance(error, sqlite3.Error) else sqlite3.DataError(repr(error)))
             return
         for row in rows:
             if isinstance(row, CallRow):

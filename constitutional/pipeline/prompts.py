@@ -135,7 +135,9 @@ def _rows(name: str, base: Path) -> Iterator[Row]:
 
 
 def _file(path: Path) -> Iterator[Row]:
-    if path.suffix in (".jsonl", ".ndjson", ".json"):
+    if path.suffix == ".json" and (rows := _json_array(path)) is not None:
+        yield from _numbered(iter(rows), path.name)
+    elif path.suffix in (".jsonl", ".ndjson", ".json"):
         with _opened(path) as file:
             yield from _jsonl(file, path.name)
     elif path.suffix in (".csv", ".tsv"):
@@ -154,6 +156,19 @@ def _some(rows: Iterator[Row], name: str) -> Iterator[Row]:
         yield row
     if empty:
         raise PromptFileError(f"{name} holds no prompts: it is empty")
+
+
+def _json_array(path: Path) -> list[Any] | None:
+    """The rows of a file that is one JSON array; None for one object a line, which some call ``.json`` too."""
+    with _opened(path) as file:
+        if not file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            return None
+        file.seek(0)
+        try:
+            rows: list[Any] = json.loads(file.read().decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise PromptFileError(f"{path}: not a JSON array: {error}") from error
+    return rows
 
 
 def _opened(path: Path) -> Any:

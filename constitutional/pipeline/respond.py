@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from constitutional.core.digest import seed_for
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.core.records import Message, Messages, Prompt, Response
+from constitutional.pipeline.groups import together
 from constitutional.roles import Model
 
 
 async def respond(prompt: Prompt, policy: Model, count: int, system: str | None, seed: int) -> list[Response]:
     """``count`` samples of the policy's answer. An empty one is returned too: the caller says why it is dropped."""
     messages = with_system(prompt.messages, system)
-    return await asyncio.gather(*(_sample(prompt, policy, messages, sample, seed) for sample in range(count)))
+    return await together(_sample(prompt, policy, messages, sample, seed) for sample in range(count))
 
 
 async def _sample(prompt: Prompt, policy: Model, messages: Messages, sample: int, seed: int) -> Response:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.config.run import RunConfig
-from constitutional.core.records import Prompt, Reason, Trace
+from constitutional.core.records import Prompt, Reason, Reject, Trace
 from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedError
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
@@ -217,11 +217,22 @@ class _Driver:
     async def _trace(self, prompt: Prompt, position: int) -> None:
         try:
             trace = await trace_prompt(prompt, self._assembly.cast)
-            state = self._assembly.state(prompt.id, prompt.messages, prompt.tags)
-            self._ledger.write(TraceRow(trace, state, self._session, position))
         except RunStoppedError as stopped:
             self._end(str(stopped), "budget")
+            return
         except ConstitutionalError as error:
+            _settle(self._failed, error)
+            return
+        state = self._assembly.state(prompt.id, prompt.messages, prompt.tags)
+        try:
+            row = TraceRow.of(trace, state, self._session, position)
+        except (TypeError, ValueError) as error:
+            detail = f"a plugin's record cannot be stored: {type(error).__name__}: {error!r}"
+            trace = Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True),))
+            row = TraceRow.of(trace, state, self._session, position)
+        try:
+            self._ledger.write(row)
+        except LedgerError as error:
             _settle(self._failed, error)
         else:
             self._count(trace)

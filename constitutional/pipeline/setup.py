@@ -11,8 +11,8 @@ from constitutional.config.constitution import constitution_digest, find_constit
 from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PluginConfig, RunConfig
 from constitutional.core.constitution import Constitution
 from constitutional.core.digest import canonical, digest
-from constitutional.core.messages import Sampling
-from constitutional.errors import UnknownNameError, UsageError
+from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
+from constitutional.errors import RunStoppedError, UnknownNameError, UsageError
 from constitutional.ledger import Ledger
 from constitutional.models.base import ChatModel
 from constitutional.models.meter import Meter, Price
@@ -152,6 +152,24 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind) -> Ass
     settings = [config.responses, config.rounds, config.min_margin, config.system, config.seed]
     plan = digest([PIPELINE, constitution_digest(constitution), templates.digests, used, asked, settings])
     return Assembly(cast, models, constitution, templates.digests, plan)
+
+
+def check(config: RunConfig, host: PluginHost, base: Path) -> None:
+    """Raise whatever is wrong with a configuration, before a run folder is made for nothing."""
+    assemble(config, host, base, lambda role, models: _Silent(models.adapter(role).id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    """A model that is only named."""
+
+    id: str
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        raise RunStoppedError(f"{self.id} was asked while the configuration was only checked")
+
+    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
+        raise RunStoppedError(f"{self.id} was asked while the configuration was only checked")
 
 
 def recorded(ledger: Ledger, meter: Meter, config: RunConfig) -> Bind:

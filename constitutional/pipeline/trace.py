@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +16,7 @@ from constitutional.errors import (
     RunStoppedError,
 )
 from constitutional.pipeline.arena import LiveArena
+from constitutional.pipeline.groups import together
 from constitutional.pipeline.pair import pair_up
 from constitutional.pipeline.respond import respond
 from constitutional.pipeline.revise import ReviseLoop, Revising
@@ -71,7 +71,7 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
     if not answers:
         return Trace(prompt, rejects=empty)
     loop = ReviseLoop(cast.critic, cast.reviser, cast.constitution, cast.rounds)
-    revised = await asyncio.gather(*(loop.revise(prompt, answer) for answer in answers))
+    revised = await together(loop.revise(prompt, answer) for answer in answers)
     violators = {
         response.id: tier
         for state in revised

@@ -205,7 +205,10 @@ def test_a_broken_constitution(cli: Cli, tmp_path: Path) -> None:
             "error: models.policy.name: 'gpt' is not of the form provider:model, for example openai:gpt-4o-mini",
         ),
         (["--model", "scripted:demo"], "error: no prompts: give --prompts FILE, or `prompts:` in the run file"),
-        (["--responses", "many"], "Error: Invalid value for '--responses': 'many' is not a valid integer."),
+        (
+            ["--responses", "many"],
+            "error: Invalid value for '--responses': 'many' is not a valid integer. (see constitutional generate --help)",
+        ),
     ],
 )
 def test_a_bad_value_of_a_flag(cli: Cli, arguments: list[str], message: str) -> None:
@@ -217,10 +220,13 @@ def test_a_bad_value_of_a_flag(cli: Cli, arguments: list[str], message: str) -> 
 def test_an_unknown_flag_and_an_unknown_command(cli: Cli) -> None:
     code, errors = generate(cli, "--respones", "1")
     assert code == 2
-    assert errors[-1].startswith("Error: No such option '--respones'.")
+    assert errors[-1].startswith("error: No such option '--respones'.")
     assert "'--responses'" in errors[-1]
     made = cli("generte")
-    assert (made.code, made.errors[-1]) == (2, "Error: no command 'generte'; did you mean 'generate'?")
+    assert (made.code, made.errors[-1]) == (
+        2,
+        "error: no command 'generte'; did you mean 'generate'? (see constitutional --help)",
+    )
 
 
 def test_a_budget_in_money_needs_a_price(cli: Cli) -> None:

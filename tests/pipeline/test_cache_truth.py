@@ -98,7 +98,9 @@ def test_a_principle_is_in_its_own_checks_and_verdicts_alone(run: Path) -> None:
     old = "The answer is as short as it can be while remaining complete and clear."
     assert old in rules
     concerned = {role: sum(old in request for request in requests(run, role)) for role in ("critic", "judge")}
-    (run / "rules.yaml").write_text(rules.replace(old, "The answer wastes no words, and leaves out nothing that matters."))
+    (run / "rules.yaml").write_text(
+        rules.replace(old, "The answer wastes no words, and leaves out nothing that matters.")
+    )
     assert calls_made(run) == concerned
     assert len(requests(run)) == len(before) + sum(concerned.values())
 

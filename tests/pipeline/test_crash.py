@@ -6,12 +6,11 @@ import random
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.processes import fingerprint, generate, start, write_prompts
-from tests.support.server import Server, serve
+from tests.support.server import Entry, Server, serve
 
 PROMPTS, KILLS, GRACE = 60, 12, 0.1
 SHAPE = ("--responses", "2", "--rounds", "2", "--strategy", "best-vs-worst", "--concurrency", "16")
@@ -39,11 +38,11 @@ def kill_after(server: Server, calls: int, command: tuple[str, ...]) -> Kill | N
     return None if finished else (before, time.time())
 
 
-def repeated(log: list[dict[str, Any]], kills: list[Kill], grace: float) -> list[str]:
+def repeated(log: list[Entry], kills: list[Kill], grace: float) -> list[str]:
     """Digests asked for again although their answer had been sent more than ``grace`` before the next kill."""
     safe_from: dict[str, float] = {}
     for entry in log:
-        if entry["whole"]:
+        if entry["whole"] and entry["sent"] is not None:
             kill = next((before for before, dead in kills if dead > entry["sent"]), float("inf"))
             if kill - entry["sent"] > grace:
                 safe_from.setdefault(entry["digest"], entry["sent"])

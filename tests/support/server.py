@@ -53,7 +53,9 @@ class Behaviour:
 
     reply_tokens: int = 24
     latency: float = 0.0
-    latency_range: list[float] | None = None  # [lo, hi]: drawn by the last message alone, so that two clients meet the same delays
+    latency_range: list[float] | None = (
+        None  # [lo, hi]: drawn by the last message alone, so that two clients meet the same delays
+    )
     seed: int = 0  # of the fault shares; each share is of the attempts
     share_429: float = 0.0
     share_500: float = 0.0

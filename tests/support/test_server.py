@@ -47,9 +47,7 @@ def message(server: Server, prompt: str) -> Any:
             base_url=server.anthropic_url, api_key="key", max_retries=0, timeout=10
         ) as client:
             messages = [{"role": "user", "content": prompt}]
-            return await client.messages.create(
-                model=MODEL, max_tokens=100, system="Be brief.", messages=messages
-            )
+            return await client.messages.create(model=MODEL, max_tokens=100, system="Be brief.", messages=messages)
 
     return asyncio.run(run())
 
