@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_observers_see_the_run_and_each_new_trace(tmp_path: Path) -> None:
     def run_finished(run: RunInfo, result: RunResult) -> None:
         seen.append(result)
 
-    plugin = [run_started, trace_finished, run_finished]
+    plugin: list[Callable[..., Any]] = [run_started, trace_finished, run_finished]
     made = run(tmp_path, ["rude day", "good day"], STYLE, plugin=plugin)
     assert (seen[0], sorted(seen[1:3]), seen[3:]) == (
         ("prompts.jsonl", tmp_path / "run"),
