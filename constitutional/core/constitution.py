@@ -1,12 +1,40 @@
-"""A constitution as a value: tiers in order of priority, each with principles that apply to some prompts."""
+"""A constitution as a value: tiers in order of priority, each with principles that apply to some prompts.
+
+``where`` (``file:line:column``, for messages) and ``origin`` (the file or the name it came from, for people) say how a
+part was written and not what it means: they are no part of equality or of the digest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Force = Literal["hard", "strong", "soft"]
+Mode = Literal["tiered", "draw", "all"]
+OnUnresolved = Literal["reject", "refuse"]
+Verdict = Literal["upholds", "violates"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A unit test of a principle: ``response`` with its ``verdict``, or ``better`` and ``worse``; the others are None."""
+
+    prompt: str
+    response: str | None = None
+    verdict: Verdict | None = None
+    better: str | None = None
+    worse: str | None = None
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginUse:
+    """A plugin named by a principle, used for that principle instead of the run's."""
+
+    plugin: str
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +49,13 @@ class Principle:
     weight: float = 1.0
     tags: frozenset[str] = frozenset()
     unless: frozenset[str] = frozenset()
+    judge: PluginUse | None = None
+    critic: PluginUse | None = None
+    examples: tuple[Example, ...] = ()
+    lint_ignore: frozenset[str] = frozenset()
+    """Lint rules that are silenced here, by this principle or by the extended file that it came from."""
+    origin: str = field(default="", compare=False)
+    where: str = field(default="", compare=False)
 
     def applies_to(self, tags: Iterable[str]) -> bool:
         present = set(tags)
@@ -34,6 +69,7 @@ class Tier:
     principles: tuple[Principle, ...]
     tolerance: float = 0.0
     """``|P − ½|`` up to this is a tie, and the next tier decides."""
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +79,12 @@ class Constitution:
     tiers: tuple[Tier, ...]
     contexts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """tag → (tier or principle id → factor on its weight); a factor of 0 switches it off for that tag."""
+    mode: Mode = "tiered"
+    on_unresolved: OnUnresolved = "reject"
+    """What becomes of a response that still violates a hard principle when the rounds are spent."""
+    description: str = ""
+    lint_ignore: frozenset[str] = frozenset()
+    """Lint rules that are silenced in the whole file."""
 
     def __iter__(self) -> Iterator[tuple[Tier, Principle]]:
         return ((tier, principle) for tier in self.tiers for principle in tier.principles)

@@ -69,6 +69,10 @@ class Revision:
     round: int
     call: str
     note: str = ""
+    cut: tuple[str, ...] = ()
+    """What was cut off the text: an opener that speaks of the revision, a closing that repeats."""
+    refusal: bool = False
+    """A refusal that was asked for, since the answer kept violating a hard principle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,23 +179,18 @@ class Reason:
     NO_COMPARISON = "nothing_to_compare"
     NO_OP_REVISION = "no_op_revision"
     EMPTY_REVISION = "empty_revision"
+    REFUSED = "refused_instead"
+    REFUSED_TASK = "refused_to_revise"
+    RUNAWAY = "runaway_repetition"
+    EMOJI = "emoji_burst"
+    WORSENED = "broke_a_higher_tier"
     IDENTICAL = "identical_responses"
     UNRESOLVED = "unresolved_violation"
     BELOW_MARGIN = "below_margin"
 
     OUTCOMES = frozenset(
-        {
-            DUPLICATE,
-            TIE,
-            ABSTAINED,
-            NO_REVISION,
-            NO_COMPARISON,
-            NO_OP_REVISION,
-            EMPTY_REVISION,
-            IDENTICAL,
-            UNRESOLVED,
-            BELOW_MARGIN,
-        }
+        {DUPLICATE, TIE, ABSTAINED, NO_REVISION, NO_COMPARISON, NO_OP_REVISION, EMPTY_REVISION, REFUSED, REFUSED_TASK}
+        | {RUNAWAY, EMOJI, WORSENED, IDENTICAL, UNRESOLVED, BELOW_MARGIN}
     )
     """Ordinary results. Every other reason is a failure, and counts against ``--max-failure-rate``."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from constitutional.core.constitution import Constitution
+from constitutional.core.enforcement import broken_tier
 from constitutional.core.records import Prompt, Reason, Reject, Ruling, Trace
 from constitutional.errors import (
     LedgerError,
@@ -76,7 +77,7 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         response.id: tier
         for state in revised
         for response in (state.initial, *state.responses)
-        if (tier := state.broken_tier(response, cast.constitution)) is not None
+        if (tier := broken_tier(cast.constitution, state.violated.get(response.id, set()))) is not None
     }
     unkept = tuple(
         Reject(prompt.id, revision.note, f"{revision.response_id}, round {revision.round}, {revision.principle_id}")

@@ -138,15 +138,14 @@ def test_a_revision_that_changes_nothing_is_recorded_and_not_kept(tmp_path: Path
     assert made.trace.unresolved == (made.trace.responses[0].id,)
 
 
-def test_a_later_revision_that_breaks_what_is_hard_is_found_out(tmp_path: Path) -> None:
+def test_a_revision_that_breaks_a_higher_tier_is_dropped(tmp_path: Path) -> None:
     world = World(revise=lambda answer, word: "bad day" if word == "rude" else without(answer, word))
     trace = run(tmp_path, ["rude day"], SAFETY, STYLE, world=world).trace
-    first, second = trace.responses
-    assert trace.unresolved == (second.id,)
-    assert label(trace) == ("rude day", "bad day")
-    assert trace.pairs[0].ruling == Ruling(
-        second.id, first.id, 0.0, "safety", trace.rulings[0].per_tier, vetoed_by="safety"
-    )
+    initial, candidate = trace.responses
+    assert (initial.text, candidate.text) == ("rude day", "bad day")
+    assert [(revision.revised_id, revision.note) for revision in trace.revisions] == [(None, Reason.WORSENED)]
+    assert trace.pairs == ()
+    assert [reject.reason for reject in trace.rejects] == [Reason.WORSENED, Reason.NO_COMPARISON]
 
 
 def test_a_critique_that_cannot_be_read_is_no_violation(tmp_path: Path) -> None:
@@ -349,7 +348,7 @@ def test_answers_that_differ_in_white_space_alone_are_identical_to_the_filter(tm
 def test_a_model_without_log_probabilities_is_sampled_and_every_record_says_so(tmp_path: Path) -> None:
     world = World(prefer=lambda a, b, word: 0.75 if "rude" in b else 0.25)
     trace = run(tmp_path, ["rude day"], STYLE, logprobs=False, world=world).trace
-    assert [critique.method for critique in trace.critiques] == ["sampled:5"]
+    assert {critique.method for critique in trace.critiques} == {"sampled:5"}
     (judged,) = trace.judgements
     assert (judged.method, len(judged.calls), len(set(judged.calls))) == ("sampled:5", 10, 10)
     assert judged.p == pytest.approx(0.8)  # four of five

@@ -1,0 +1,41 @@
+"""What each force asks of the revise loop. Pure: who is revised, how often, and whether a revision may stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from random import Random
+
+from constitutional.core.constitution import Constitution, Force, Principle, Tier
+
+
+def attempts(force: Force, rounds: int) -> int:
+    """A hard or a strong violation is revised until it is satisfied or the rounds are spent, a soft one once."""
+    return min(rounds, 1) if force == "soft" else rounds
+
+
+def guarded(constitution: Constitution, tags: Iterable[str], tier: Tier) -> tuple[Principle, ...]:
+    """The principles that a revision for this tier must not break: all that apply in it and above it."""
+    above = [item.id for item in constitution.tiers].index(tier.id)
+    ids = {item.id for item in constitution.tiers[: above + 1]}
+    return tuple(principle for owner, principle in constitution.applicable(tags) if owner.id in ids)
+
+
+def worsened(before: Set[str], after: Set[str]) -> tuple[str, ...]:
+    """The principles that the text upheld and its revision violates: one is enough to drop the revision."""
+    return tuple(sorted(after - before))
+
+
+def broken_tier(constitution: Constitution, violated: Set[str]) -> str | None:
+    """The highest hard tier with a violated principle: such a response is never chosen."""
+    hard = (tier.id for tier, principle in constitution if tier.force == "hard" and principle.id in violated)
+    return next(hard, None)
+
+
+def draw(constitution: Constitution, tags: Iterable[str], random: Random) -> tuple[Tier, Principle] | None:
+    """One principle at random, in proportion to its weight; None where none applies."""
+    present = tuple(tags)
+    applicable = constitution.applicable(present)
+    if not applicable:
+        return None
+    weights = [constitution.weight(tier, principle, present) for tier, principle in applicable]
+    return random.choices(applicable, weights)[0]
