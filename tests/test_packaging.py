@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import write_prompts
+from tests.support.server import serve
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -95,3 +98,20 @@ def test_what_is_not_installed_there_is_said(installed: Path, tmp_path: Path) ->
     )  # fmt: skip
     assert made.returncode == 1
     assert made.stderr.endswith("is not installed: pip install 'constitutional[openai]'\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", ["openai", "anthropic"])
+def test_an_extra_installs_and_works_alone(
+    extra: str, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv.create(tmp_path / "env", with_pip=True)
+    call(tmp_path / "env/bin/python", "-m", "pip", "install", "--quiet", f"{wheel}[{extra}]", cwd=tmp_path)
+    prompts = write_prompts(tmp_path / "prompts.jsonl", 3)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
+    with serve() as server:
+        address = server.url if extra == "openai" else server.anthropic_url
+        where = ("--model", f"{extra}:test-model", "--base-url", address, "--prompts", str(prompts))
+        made = json.loads(call(tmp_path / "env/bin/constitutional", "generate", "--json", *where, cwd=tmp_path))
+        assert server.stats()["requests"] == made["calls_made"] > 0
+    assert (made["status"], made["prompts"], made["failures"]) == ("complete", 3, 0)
