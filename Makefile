@@ -46,6 +46,7 @@ lint: .venv/installed-dev  ## ruff, mypy, import-linter
 
 docs: .venv/installed-dev  ## Write the CLI reference from --help
 	$(BIN)/python -m docs.make_cli_reference
+	$(BIN)/python -m docs.make_benchmark_tables
 
 bench: .venv/installed-dev  ## Rerun the benchmarks
 	$(BIN)/python -m benchmarks.overhead --save

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from constitutional.config.run import RunConfig
+    from constitutional.config.run import ModelConfig, RunConfig
     from constitutional.ledger import RunFolder
 
 EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted": 130}
@@ -135,11 +135,18 @@ def _public_name(name: str) -> str:
     return f"{provider}:{Path(model).name}" if Path(model).is_absolute() or Path(model).exists() else name
 
 
+def _placed(model: ModelConfig, base: Path) -> ModelConfig:
+    """A model in a local folder or file, by its whole path."""
+    provider, _, name = model.name.partition(":")
+    path = base / name
+    return model.model_copy(update={"name": f"{provider}:{path.absolute()}"}) if path.exists() else model
+
+
 def _save_config(config: RunConfig, base: Path, folder: RunFolder) -> None:
     """So that ``constitutional generate RUN/config.yaml`` is this very run, from wherever it is called."""
     from constitutional.errors import LedgerError
 
-    here = {"out": "."}
+    here: dict[str, Any] = {"out": ".", "models": {n: _placed(m, base) for n, m in config.models.items()}}
     for name, value in (("prompts", config.prompts), ("constitution", config.constitution)):
         if value is not None and (base / value.partition("#")[0]).exists():
             here[name] = str((base / value).absolute())

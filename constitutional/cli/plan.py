@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from constitutional.config.constitution import find_constitution, load_constitution
+from constitutional.config.constitution import load_constitution
 from constitutional.config.run import ROLES, RunConfig
 from constitutional.pipeline.estimate import Estimate, Load, estimate
-from constitutional.pipeline.setup import model_config
+from constitutional.pipeline.setup import locate_constitution, model_config
 from constitutional.plugins import PluginHost
 
 
@@ -19,7 +19,7 @@ def show_plan(config: RunConfig, host: PluginHost, base: Path, ledger: Path | No
     if as_json:
         click.echo(json.dumps(_as_json(made), indent=2))
         return
-    constitution = load_constitution(find_constitution(config.constitution, base))
+    constitution = load_constitution(locate_constitution(config.constitution, base, host))
     prompts = "an unknown number of" if made.prompts is None else f"{made.prompts:,}"
     click.echo(f"prompts       {prompts} from {config.prompts}; estimated from the first {made.sampled}")
     click.echo(f"constitution  {constitution.name} {constitution.version}")

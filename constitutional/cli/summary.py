@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from constitutional.core.records import Reason
 from constitutional.ledger import RunFolder
 from constitutional.pipeline.state import RunState
 from constitutional.roles import RunResult
@@ -58,13 +59,15 @@ def print_result(folder: RunFolder, result: RunResult, state: RunState, *, as_js
     if result.message and result.status != "interrupted":
         click.echo(result.message)
     for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
-        click.echo(f"  no pair: {reason:<24} {count:,}")
+        what = "revision not kept" if reason in Reason.OF_REVISIONS else "no pair"
+        click.echo(f"  {what}: {reason:<24} {count:,}")
     for (role, model), done in sorted(state.meter.counts.items()):
         cost = f"  cost {done.cost:.4f}" if done.cost else ""
         click.echo(
             f"  {role:<8} {model:<34} {done.made:,} calls, {done.reused:,} reused, "
             f"{done.prompt:,} + {done.completion:,} tokens{cost}"
         )
-    click.echo(f"dataset: {folder.dataset}")
+    if folder.dataset.is_dir():
+        click.echo(f"dataset: {folder.dataset}")
     if result.status != "complete" and state.seen != state.total:
         click.echo("run the same command again to go on where it stopped")

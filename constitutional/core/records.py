@@ -188,10 +188,11 @@ class Reason:
     UNRESOLVED = "unresolved_violation"
     BELOW_MARGIN = "below_margin"
 
-    OUTCOMES = frozenset(
-        {DUPLICATE, TIE, ABSTAINED, NO_REVISION, NO_COMPARISON, NO_OP_REVISION, EMPTY_REVISION, REFUSED, REFUSED_TASK}
-        | {RUNAWAY, EMOJI, WORSENED, IDENTICAL, UNRESOLVED, BELOW_MARGIN}
-    )
+    OF_REVISIONS = frozenset({NO_OP_REVISION, EMPTY_REVISION, REFUSED, REFUSED_TASK, RUNAWAY, EMOJI, WORSENED})
+    """Why a revision was not kept; its prompt may still have become a pair."""
+    OUTCOMES = OF_REVISIONS | {
+        DUPLICATE, TIE, ABSTAINED, NO_REVISION, NO_COMPARISON, IDENTICAL, UNRESOLVED, BELOW_MARGIN,
+    }  # fmt: skip
     """Ordinary results. Every other reason is a failure, and counts against ``--max-failure-rate``."""
 
 

@@ -13,15 +13,17 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from constitutional.config.run import ROLES, ModelConfig, PartConfig, Prices, RunConfig
+from constitutional.config.run import ROLES, ModelConfig, PartConfig, PluginConfig, Prices, RunConfig
 from constitutional.core.records import Reason
 from constitutional.dataset.rows import schemas
 from constitutional.plugins import BUILTIN, PluginHost
 from constitutional.roles import Setup
+from docs import make_benchmark_tables
 from docs.make_cli_reference import reference
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 OF_THIS_WORKPLACE = ("/work", "shared/", "/tmp")
@@ -49,11 +51,28 @@ def shown(value: Any, required: bool) -> str:
     """A default as the page writes it."""
     if required or value is None:
         return "required" if required else "none"
-    return str(value.plugin if isinstance(value, PartConfig) else yaml.safe_dump(value).split("\n")[0])
+    return str(value.plugin if isinstance(value, PluginConfig) else yaml.safe_dump(value).split("\n")[0])
 
 
 def test_the_cli_reference_is_what_help_says() -> None:
     assert page("docs/cli.md") == reference(), "run: python -m docs.make_cli_reference"
+
+
+@pytest.mark.parametrize("path", make_benchmark_tables.PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_benchmark_tables_are_what_the_saved_results_say(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert make_benchmark_tables.REGION.search(text)
+    assert text == make_benchmark_tables.filled(text), "run: python -m docs.make_benchmark_tables"
+
+
+def test_every_benchmark_is_on_its_page() -> None:
+    text = page("benchmarks/README.md")
+    runnable = [
+        path.stem for path in (ROOT / "benchmarks").glob("*.py") if "report(" in path.read_text(encoding="utf-8")
+    ]
+    scripts = sorted(set(runnable) - {"measure"})
+    assert scripts == sorted(make_benchmark_tables.NAMES)
+    assert [name for name in scripts if f"`python -m benchmarks.{name} " not in section(text, name)] == []
 
 
 @pytest.mark.parametrize(
@@ -119,7 +138,7 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_relative_link_resolves(path: Path) -> None:
     targets = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
     for target in targets:
@@ -129,7 +148,7 @@ def test_every_relative_link_resolves(path: Path) -> None:
         assert not anchor or anchor in anchors(linked), target
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_page_speaks_of_the_machine_it_was_written_on(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert [word for word in OF_THIS_WORKPLACE if word in text] == []
@@ -162,6 +181,26 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     (shown_output,) = [text for text in blocks("README.md", "text") if text.startswith("no --model")]
     printed = run(["constitutional", "generate", "--out", "runs/demo"], tmp_path)
     assert printed.splitlines() == shown_output.splitlines()[1:]
+
+
+def test_load_dataset_never_takes_one_run_for_another(tmp_path: Path) -> None:
+    run(["constitutional", "generate", "--out", "one"], tmp_path)
+    run(["constitutional", "generate", "--out", "two", "--limit", "10"], tmp_path)
+    count = "from datasets import load_dataset; print(load_dataset('{}/dataset', 'preference')['train'].num_rows)"
+    first, second = (int(run([sys.executable, "-c", count.format(name)], tmp_path)) for name in ("one", "two"))
+    assert 0 < second < first
+    run(["constitutional", "generate", "--out", "two"], tmp_path)
+    assert int(run([sys.executable, "-c", count.format("two")], tmp_path)) == first
+
+
+def test_run_db_alone_is_a_run_that_has_ended(tmp_path: Path) -> None:
+    run(["constitutional", "generate", "--out", "one"], tmp_path)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "run.db").write_bytes((tmp_path / "one" / "run.db").read_bytes())
+    again = yaml.safe_load(run(["constitutional", "generate", "--out", "two", "--json"], tmp_path))
+    assert (again["calls_made"], again["pairs"] > 0) == (0, True)
+    parts = [tmp_path / name / "dataset" / "preference" / "train-00000-of-00001.parquet" for name in ("one", "two")]
+    assert parts[0].read_bytes() == parts[1].read_bytes()
 
 
 def test_the_example_plugin_runs(tmp_path: Path) -> None:
