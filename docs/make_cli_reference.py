@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from constitutional.cli import COMMANDS, cli
+from constitutional.cli import cli
 
 PAGE = Path(__file__).parent / "cli.md"
 WIDTH = 100
@@ -21,13 +22,18 @@ An option goes before the same key of the [run file](run-file.md). The exit code
 def reference() -> str:
     """The whole page."""
     parent = cli.make_context("constitutional", [], resilient_parsing=True, terminal_width=WIDTH)
-    sections = [HEAD, _section("constitutional", cli, parent)]
-    for name in COMMANDS:
-        command = cli.get_command(parent, name)
-        assert command is not None
-        context = command.make_context(name, [], parent=parent, resilient_parsing=True)
-        sections.append(_section(f"constitutional {name}", command, context))
-    return "\n".join(sections)
+    return "\n".join([HEAD, *_sections("constitutional", cli, parent)])
+
+
+def _sections(title: str, command: click.Command, context: click.Context) -> Iterator[str]:
+    """The command, and below it the commands of its group."""
+    yield _section(title, command, context)
+    if not isinstance(command, click.Group):
+        return
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from _sections(f"{title} {name}", inner, click.Context(inner, parent=context, info_name=name))
 
 
 def _section(title: str, command: click.Command, context: click.Context) -> str:

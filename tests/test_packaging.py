@@ -23,7 +23,7 @@ def test_no_code_lies_among_the_data(folder: str) -> None:
     """One .py file in either folder breaks ``pip install -e .``."""
     files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     assert files
-    assert {path.suffix for path in files} == {".yaml" if folder == "constitutions" else ".jinja"}
+    assert {path.suffix for path in files} == ({".yaml", ".json"} if folder == "constitutions" else {".jinja"})
 
 
 def call(*arguments: str | Path, cwd: Path) -> str:
@@ -54,8 +54,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder, suffix in (("constitutions", ".yaml"), ("prompts", ".jinja")):
-        here = {path.relative_to(ROOT / folder).as_posix() for path in (ROOT / folder).rglob(f"*{suffix}")}
+    for folder in ("constitutions", "prompts"):
+        here = {path.relative_to(ROOT / folder).as_posix() for path in (ROOT / folder).rglob("*") if path.is_file()}
         prefix = f"constitutional/_data/{folder}/"
         assert {name.removeprefix(prefix) for name in names if name.startswith(prefix)} == here
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "constitutional").rglob("*.py")}

@@ -28,6 +28,7 @@ SHIPPED = {
     "critique/check": critic.VARIABLES,
     "critique/explain": critic.VARIABLES,
     "judge/pairwise": judge.VARIABLES,
+    "revise/refuse": reviser.VARIABLES,
     "revise/revise": reviser.VARIABLES,
     "score/pointwise": scorer.VARIABLES,
 }

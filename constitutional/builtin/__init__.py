@@ -6,7 +6,7 @@ from constitutional.builtin.critic import LLMCritic, LLMCriticOptions
 from constitutional.builtin.filters import Identical, MinLength, MinLengthOptions
 from constitutional.builtin.judge import PairwiseJudge, PairwiseOptions
 from constitutional.builtin.pairings import BestVsWorst, RevisedVsInitial
-from constitutional.builtin.reviser import LLMReviser, LLMReviserOptions
+from constitutional.builtin.reviser import LLMReviser, LLMReviserOptions, RefuserOptions
 from constitutional.builtin.scorer import PointwiseOptions, PointwiseScorer
 from constitutional.hookspecs import hookimpl
 from constitutional.models.anthropic import AnthropicModel, AnthropicOptions
@@ -34,6 +34,7 @@ def register_critics(register: Register) -> None:
 @hookimpl
 def register_revisers(register: Register) -> None:
     register("llm", LLMReviser, config=LLMReviserOptions)
+    register("refuse", LLMReviser, config=RefuserOptions)
 
 
 @hookimpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from constitutional.core.constitution import Principle
+from constitutional.core.digest import seed_for
 from constitutional.core.messages import Sampling
 from constitutional.core.records import Critique, Prompt, Response
 from constitutional.roles import Setup
@@ -22,17 +23,23 @@ class LLMCriticOptions(BaseModel):
 
 
 class LLMCritic:
-    """Both templates begin with the same text, so the critique finds its prefix in the cache."""
+    """Both templates begin with the same text, so the critique finds its prefix in the cache. In draw mode, as published,
+    there is no verdict: the critique is asked for whatever the answer is."""
 
     def __init__(self, setup: Setup) -> None:
         options: LLMCriticOptions = setup.options
         self._model = setup.model
+        self._seed = setup.seed
         self._threshold = options.threshold
+        self._always = setup.constitution.mode == "draw"
         self._check = setup.templates.get(options.check, VARIABLES)
         self._explain = setup.templates.get(options.explain, VARIABLES)
 
     async def critique(self, prompt: Prompt, response: Response, principle: Principle) -> Critique:
         values = {"messages": prompt.messages, "response": response.text, "principle": principle}
+        if self._always:
+            reply = await self._model.chat(self._explain.request(self._seeded(prompt, response, principle), **values))
+            return Critique(response.id, principle.id, None, reply.text.strip(), calls=(reply.call,))
         verdict = await self._model.choose(self._check.request(Sampling(temperature=0.0), **values), YES_NO)
         if not verdict.readable:
             return Critique(response.id, principle.id, None, method=verdict.method, calls=verdict.calls)
@@ -40,6 +47,9 @@ class LLMCritic:
         violates = p_violates >= self._threshold
         if not violates:
             return Critique(response.id, principle.id, False, "", p_violates, verdict.method, verdict.calls)
-        reply = await self._model.chat(self._explain.request(Sampling(), **values))
+        reply = await self._model.chat(self._explain.request(self._seeded(prompt, response, principle), **values))
         calls = (*verdict.calls, reply.call)
         return Critique(response.id, principle.id, True, reply.text.strip(), p_violates, verdict.method, calls)
+
+    def _seeded(self, prompt: Prompt, response: Response, principle: Principle) -> Sampling:
+        return Sampling(seed=seed_for(self._seed, prompt.id, f"critique:{response.id}:{principle.id}"))

@@ -19,9 +19,15 @@ class LLMReviserOptions(BaseModel):
     template: str = Field(default="revise/revise", description="Template that asks for the revised answer.")
 
 
+class RefuserOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    template: str = Field(default="revise/refuse", description="Template that asks for a refusal.")
+
+
 class LLMReviser:
     def __init__(self, setup: Setup) -> None:
-        options: LLMReviserOptions = setup.options
+        options: LLMReviserOptions | RefuserOptions = setup.options
         self._model = setup.model
         self._seed = setup.seed
         self._template = setup.templates.get(options.template, VARIABLES)

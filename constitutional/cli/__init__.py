@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import Any
 
 import click
 
+from constitutional.cli.lazy import LazyGroup
+
 COMMANDS = {
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
+    "principles": "List, show, check, start and import constitutions.",
     "plugins": "List the plugins, and what is wrong with those that failed.",
     "version": "Print the version.",
 }
 
 
-class LazyGroup(click.Group):
-    """Knows every command's name and line of help without importing it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"constitutional.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            from constitutional.errors import near_matches
-
-            ctx.fail(f"no command {args[0]!r}{near_matches(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
-
-
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=LazyGroup,
+    lines=COMMANDS,
+    module="constitutional.cli.{}",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(None, "-V", "--version", package_name="constitutional", message="%(version)s")
 def cli() -> None:
     """Write principles in YAML, get a preference dataset you can trust.

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from constitutional.config.constitution import load_constitution
 from constitutional.config.run import ROLES, RunConfig
 from constitutional.pipeline.estimate import Estimate, Load, estimate
-from constitutional.pipeline.setup import locate_constitution, model_config
+from constitutional.pipeline.setup import model_config, read_constitution, rounds_of
 from constitutional.plugins import PluginHost
 
 
@@ -19,13 +18,15 @@ def show_plan(config: RunConfig, host: PluginHost, base: Path, ledger: Path | No
     if as_json:
         click.echo(json.dumps(_as_json(made), indent=2))
         return
-    constitution = load_constitution(locate_constitution(config.constitution, base, host))
+    constitution = read_constitution(config.constitution, base, host)
     prompts = "an unknown number of" if made.prompts is None else f"{made.prompts:,}"
     click.echo(f"prompts       {prompts} from {config.prompts}; estimated from the first {made.sampled}")
     click.echo(f"constitution  {constitution.name} {constitution.version}")
     for tier in constitution.tiers:
         click.echo(f"  {tier.id} ({tier.force}): {', '.join(principle.id for principle in tier.principles)}")
-    click.echo(f"strategy      {config.strategy.plugin}, {config.responses} responses, {config.rounds} rounds")
+    click.echo(
+        f"strategy      {config.strategy.plugin}, {config.responses} responses, {rounds_of(config, constitution)} rounds"
+    )
     click.echo(f"out           {config.out}")
     click.echo("")
     head = ("role", "model", "calls", "in the ledger", "prompt tokens", "completion", "cost")

@@ -2,146 +2,158 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-from constitutional.config.source import Loc, Source
-from constitutional.core.constitution import Constitution, Principle, Tier
+from constitutional.config.extend import Layer, flat
+from constitutional.config.ids import id_problems, texts
+from constitutional.config.schema import ConstitutionFile
+from constitutional.config.source import Source
+from constitutional.core.constitution import Constitution, PluginUse, Principle
 from constitutional.core.digest import digest
-from constitutional.errors import ConfigError, UnknownNameError, near_matches
+from constitutional.errors import ConfigError, ConstitutionalError, UnknownNameError, near_matches
 from constitutional.resources import data_folder, shipped_names
 
-Text = Annotated[str, BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)]
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Problem = tuple[Loc, str]
+Provided = Mapping[str, Callable[[], Path]]
+"""Names of constitutions that plugins offer, and what says where their files are."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+def find_constitution(name: str, base: Path, provided: Provided | None = None) -> Path:
+    """A path, the name of a shipped constitution, or a name that a plugin offers."""
+    path, _ = _find(name, base, provided or {})
+    return path
 
 
-class When(_Strict):
-    tags: list[str] = Field(default=[], description="Applies only to prompts with one of these tags.")
-    unless: list[str] = Field(default=[], description="Does not apply to prompts with one of these tags.")
-
-
-class Example(_Strict):
-    """A unit test of a principle: one response with its verdict, or two responses of which one is better."""
-
-    prompt: Text
-    response: Text | None = None
-    verdict: Literal["upholds", "violates"] | None = None
-    better: Text | None = None
-    worse: Text | None = None
-
-
-class PrincipleFile(_Strict):
-    id: Identifier
-    statement: Text = Field(min_length=1, description="One testable rule, positively worded where possible.")
-    critique: Text = Field(default="", description="How to ask for a critique; the default is made of the statement.")
-    revision: Text = Field(default="", description="How to ask for a revision.")
-    prefer: Text = Field(default="", description="How to ask which of two responses is better.")
-    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    when: When = When()
-    examples: list[Example] = []
-
-
-class TierFile(_Strict):
-    id: Identifier
-    force: Literal["hard", "strong", "soft"]
-    tolerance: float = Field(default=0.0, ge=0, lt=0.5, description="|P - 1/2| up to this is a tie.")
-    principles: list[PrincipleFile] = Field(min_length=1)
-
-
-class ConstitutionFile(_Strict):
-    name: Identifier
-    version: str = "0"
-    description: Text = ""
-    tiers: list[TierFile] = Field(min_length=1)
-    contexts: dict[str, dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]] = {}
-
-
-def find_constitution(name: str, base: Path) -> Path:
-    """A path, or the name of a shipped constitution."""
-    path = base / name
-    if path.is_file():
-        return path
-    shipped = data_folder("constitutions") / f"{name}.yaml"
-    if shipped.is_file():
-        return shipped
-    known = shipped_names("constitutions", ".yaml")
-    raise UnknownNameError(f"no constitution {name!r}: neither a file nor a shipped name{near_matches(name, known)}")
-
-
-def load_constitution(path: Path) -> Constitution:
-    source = Source.read(path)
-    file = source.validate(ConstitutionFile)
-    problems = _duplicates(file) + _unknown_in_contexts(file)
-    if problems:
-        problems.sort(key=lambda problem: source.place(problem[0]))
-        raise ConfigError("\n".join(f"{source.where(loc)}: {text}" for loc, text in problems))
-    tiers = tuple(
-        Tier(tier.id, tier.force, tuple(_principle(item) for item in tier.principles), tier.tolerance)
-        for tier in file.tiers
-    )
-    return Constitution(file.name, file.version, tiers, file.contexts)
+def load_constitution(path: Path, provided: Provided | None = None) -> Constitution:
+    """The constitution of a file, with all that it extends. Everything that is wrong is said at once, file by file."""
+    reader = _Reader(path.parent, provided or {})
+    layer = reader.read(path, reader.origin(path), {})
+    if layer is None:
+        raise ConfigError("\n".join(reader.faults))
+    return flat([layer]).finished(layer)
 
 
 def constitution_digest(constitution: Constitution) -> str:
-    """Names what the constitution means: two files with the same rules have the same digest."""
-    return digest(
-        [
-            [[t.id, t.force, t.tolerance, [_principle_value(p) for p in t.principles]] for t in constitution.tiers],
-            {tag: dict(factors) for tag, factors in constitution.contexts.items()},
-        ]
-    )
-
-
-def _principle(file: PrincipleFile) -> Principle:
-    return Principle(
-        file.id,
-        file.statement,
-        file.critique,
-        file.revision,
-        file.prefer,
-        file.weight,
-        frozenset(file.when.tags),
-        frozenset(file.when.unless),
-    )
+    """Names what the constitution means: two files with the same rules have the same digest. What has its default is
+    left out, so that a feature which is new does not rename a constitution without it."""
+    value: list[Any] = [
+        [[t.id, t.force, t.tolerance, [_principle_value(p) for p in t.principles]] for t in constitution.tiers],
+        {tag: dict(factors) for tag, factors in constitution.contexts.items()},
+    ]
+    if (constitution.mode, constitution.on_unresolved) != ("tiered", "reject"):
+        value.append([constitution.mode, constitution.on_unresolved])
+    return digest(value)
 
 
 def _principle_value(principle: Principle) -> list[Any]:
-    return [
+    value = [
         principle.id, principle.statement, principle.critique, principle.revision, principle.prefer,
         principle.weight, sorted(principle.tags), sorted(principle.unless),
     ]  # fmt: skip
+    if principle.judge or principle.critic:
+        value += [_use_value(principle.judge), _use_value(principle.critic)]
+    return value
 
 
-def _duplicates(file: ConstitutionFile) -> list[Problem]:
-    problems: list[Problem] = []
-    tiers, principles = set(), set()
-    for t, tier in enumerate(file.tiers):
-        if tier.id in tiers:
-            problems.append((("tiers", t, "id"), f"tier {tier.id!r} is here twice"))
-        tiers.add(tier.id)
-        for p, principle in enumerate(tier.principles):
-            if principle.id in principles:
-                loc = ("tiers", t, "principles", p, "id")
-                problems.append((loc, f"principle {principle.id!r} is here twice"))
-            principles.add(principle.id)
-    return problems
+def _use_value(use: PluginUse | None) -> Any:
+    return None if use is None else [use.plugin, dict(use.options)]
 
 
-def _unknown_in_contexts(file: ConstitutionFile) -> list[Problem]:
-    known = {tier.id for tier in file.tiers} | {item.id for tier in file.tiers for item in tier.principles}
-    return [
-        (
-            ("contexts", tag, name),
-            f"contexts.{tag}.{name}: no tier or principle has this id{near_matches(name, known)}",
-        )
-        for tag, factors in file.contexts.items()
-        for name in factors
-        if name not in known
-    ]
+class _Reader:
+    """Reads a file and what it extends, each once, and collects what is wrong with any of them."""
+
+    def __init__(self, folder: Path, provided: Provided) -> None:
+        self.faults: list[str] = []
+        self._folder = folder.resolve()
+        self._provided = provided
+        self._read: dict[Path, Layer | None] = {}
+
+    def origin(self, path: Path) -> str:
+        """What a file is called, without the machine's folders."""
+        path, shipped = path.resolve(), data_folder("constitutions").resolve()
+        if path.is_relative_to(shipped):
+            return path.relative_to(shipped).as_posix().removesuffix(".yaml")
+        return path.relative_to(self._folder).as_posix() if path.is_relative_to(self._folder) else path.name
+
+    def read(self, path: Path, origin: str, chain: dict[Path, str]) -> Layer | None:
+        """None where something is wrong: ``faults`` says what, the extending file's first."""
+        try:
+            source = Source.read(path)
+        except ConfigError as error:
+            self.faults.append(str(error))
+            return None
+        slot = len(self.faults)
+        file, problems = source.check(ConstitutionFile)
+        parents: list[Layer | None] = []
+        data = source.data if isinstance(source.data, dict) else {}
+        for loc, name in texts(data, "extends"):
+            parent = self._parent(name, path, {**chain, path.resolve(): origin})
+            parents.append(None if isinstance(parent, str) else parent)
+            if isinstance(parent, str):
+                problems.append((loc, parent))
+        whole = tuple(parent for parent in parents if parent is not None)
+        left = flat(whole)
+        before = left.known
+        left.drop([name for _, name in texts(data, "drop")])
+        if data:
+            readable = len(whole) == len(_items(data.get("extends")))
+            ids = id_problems(data, before, left.known) if readable else id_problems(data, None, None)
+            better = {loc for loc, _ in ids}
+            problems = [problem for problem in problems if problem[0] not in better] + ids
+        layer = None if file is None or problems or None in parents else Layer(source, file, origin, whole, left)
+        if layer is not None and not any(tier.principles for tier in flat([layer]).tiers):
+            layer, problems = None, [(("drop",), "nothing is left")]
+        self.faults[slot:slot] = source.lines(problems)
+        return layer
+
+    def _parent(self, name: str, child: Path, chain: dict[Path, str]) -> Layer | str | None:
+        """A file that is extended, or what is wrong with naming it; None where it is itself at fault."""
+        try:
+            path, offered = _find(name, child.parent, self._provided)
+            at, origin = path.resolve(), name if offered else self.origin(path)
+            if at in chain:
+                return f"goes round in a circle: {' → '.join([*list(chain.values())[list(chain).index(at) :], origin])}"
+            if at not in self._read:
+                self._read[at] = None
+                self._read[at] = self.read(path, origin, chain)
+            return self._read[at]
+        except ConstitutionalError as error:
+            return str(error)
+
+
+def _items(value: Any) -> list[Any]:
+    """``extends`` as a list, also where it is none: then nothing can be said of the ids in it."""
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _find(name: str, base: Path, provided: Provided) -> tuple[Path, bool]:
+    """Where it is, and whether a plugin offers it."""
+    for path in (base / name, data_folder("constitutions") / f"{name}.yaml"):
+        if _is_file(path):
+            return path, False
+    if name in provided:
+        path = provided[name]()
+        if not _is_file(path):
+            raise UnknownNameError(f"constitution {name!r}: the plugin that offers it says {path}, which is no file")
+        return path, True
+    known = {*shipped_names("constitutions", ".yaml"), *provided, *_beside(name, base)}
+    raise UnknownNameError(f"no constitution {name!r}: neither a file nor a shipped name{near_matches(name, known)}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _beside(name: str, folder: Path) -> list[str]:
+    """The files that may have been meant."""
+    inside = Path(name).parent
+    try:
+        stems = {path.stem: (inside / path.name).as_posix() for path in (folder / inside).glob("*.yaml")}
+    except (OSError, ValueError):
+        return []
+    return [stems[stem] for stem in difflib.get_close_matches(Path(name).stem, stems)]

@@ -79,7 +79,9 @@ class RunConfig(_Strict):
     filters: list[PluginConfig] = []
     system: str | None = Field(default=None, description="A system message put before every dialogue that has none.")
     responses: int = Field(default=1, ge=1, description="Answers sampled per prompt.")
-    rounds: int = Field(default=1, ge=0, description="Revisions tried per violated principle; 0 does not critique.")
+    rounds: int | None = Field(
+        default=None, ge=0, description="Revisions tried per violated principle; default 1, in draw mode 4; 0: none."
+    )
     min_margin: float = Field(default=0.0, ge=0, le=1, description="Pairs with |2p - 1| under this are dropped.")
     seed: int = 0
     limit: int | None = Field(default=None, gt=0, description="Use the first N prompts.")

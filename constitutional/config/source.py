@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -14,6 +14,36 @@ from constitutional.errors import ConfigError, near_matches
 
 M = TypeVar("M", bound=BaseModel)
 Loc = tuple[str | int, ...]
+Problem = tuple[Loc, str]
+"""What is wrong, and the key that it is wrong about."""
+
+MOST_PLACES = 200_000
+"""A few lines of nested aliases can stand for billions of values."""
+EXPECTED = {
+    "string_type": "text",
+    "float_type": "a number",
+    "list_type": "a list",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "invalid-json-value": "a plain value",
+}
+HINTS = {
+    "mapping values are not allowed here": "put a text with a colon in it in quotes, or under `>`",
+    "found character '\\t' that cannot start any token": "indent with spaces",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML lets a scalar that is not what it looks like (the date 2024-13-01) out without its place."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:
+            kind = str(node.tag).rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"this looks like {kind!r} and is none: put it in quotes if it is text", node.start_mark
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,36 +53,40 @@ class Source:
     path: str
     data: Any
     places: dict[Loc, tuple[int, int]]
+    repeated: tuple[Problem, ...] = ()
+    """Keys that are here twice, found while reading."""
 
     @classmethod
     def read(cls, path: Path) -> Source:
         try:
-            text = path.read_text(encoding="utf-8")
+            return cls.parse(path.read_bytes().decode("utf-8"), str(path))
         except FileNotFoundError as error:
             raise ConfigError(f"{path}: no such file") from error
         except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from error
+            at = _end_of(error.object[: error.start].decode("utf-8"))
+            raise ConfigError(f"{path}:{at}: not UTF-8 at byte {error.start}") from error
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror}") from error
-        return cls.parse(text, str(path))
 
     @classmethod
     def parse(cls, text: str, path: str) -> Source:
         try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-            data = yaml.safe_load(text)
-            places: dict[Loc, tuple[int, int]] = {}
+            loader = _Loader(text)
+            root = loader.get_single_node()
+            places = _Places()
             if root is not None:
-                _collect(root, (), places, path)
+                places.collect(root, ())
+            data = None if root is None else loader.construct_document(root)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
-            raise ConfigError(f"{where}: not valid YAML: {error.problem}") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+            raise ConfigError(f"{where}: not valid YAML: {_said(error)}") from error
+        except yaml.reader.ReaderError as error:
+            found = f"the character U+{error.character:04X} is not allowed"
+            raise ConfigError(f"{path}:{_end_of(text[: error.position])}: not valid YAML: {found}") from error
         except RecursionError as error:
             raise ConfigError(f"{path}: nested too deeply") from error
-        return cls(path, data, places)
+        return cls(path, data, places.found, tuple(places.repeated))
 
     def where(self, loc: Sequence[str | int]) -> str:
         """``file:line:column`` of a key, or of the nearest thing that contains it."""
@@ -65,16 +99,32 @@ class Source:
             at = at[:-1]
         return self.places.get(at, (1, 1))
 
+    def check(self, model: type[M]) -> tuple[M | None, list[Problem]]:
+        """The file as a model, or all that is wrong with it."""
+        if not isinstance(self.data, dict):
+            return None, [((), f"expected a mapping of keys, this is {kind_of(self.data)}")]
+        try:
+            found, problems = model.model_validate(self.data), list(self.repeated)
+        except ValidationError as error:
+            found = None
+            problems = [*self.repeated, *((self._loc_of(item), self._explain(model, item)) for item in error.errors())]
+        return (None if problems else found), problems
+
+    def lines(self, problems: Iterable[Problem]) -> list[str]:
+        """``file:line:column: key: what``, each once, in the order of the file."""
+        placed = sorted((self.place(loc), self._line(loc, text)) for loc, text in problems)
+        return list(dict.fromkeys(line for _, line in placed))
+
     def validate(self, model: type[M]) -> M:
         """The file as a model; all its errors at once, in the order of the file."""
-        if not isinstance(self.data, dict):
-            kind = "empty" if self.data is None else f"a {type(self.data).__name__}"
-            raise ConfigError(f"{self.path}:1:1: expected a mapping of keys, this is {kind}")
-        try:
-            return model.model_validate(self.data)
-        except ValidationError as error:
-            lines = sorted((self.place(self._loc_of(item)), self._explain(model, item)) for item in error.errors())
-            raise ConfigError("\n".join(dict.fromkeys(text for _, text in lines))) from error
+        found, problems = self.check(model)
+        if found is None:
+            raise ConfigError("\n".join(self.lines(problems)))
+        return found
+
+    def _line(self, loc: Loc, text: str) -> str:
+        key = ".".join(str(part) for part in loc)
+        return f"{self.where(loc)}: {key}: {text}" if key else f"{self.where(loc)}: {text}"
 
     def _loc_of(self, item: Any) -> Loc:
         """Where an error stands; one about several keys together names the key it is about in its message."""
@@ -84,39 +134,83 @@ class Source:
     def _real(self, loc: Loc) -> Loc:
         """A pydantic location without the names of union branches, which are in no file."""
         real: Loc = ()
+        last: str | int | None = None
         for part in loc:
-            if (*real, part) in self.places:
-                real = (*real, part)
-        missing = loc[-1] if loc and loc[-1] not in real else None
-        return (*real, missing) if missing is not None and isinstance(missing, str) else real
+            known = next((key for key in (part, str(part)) if (*real, key) in self.places), None)
+            real, last = (real, part) if known is None else ((*real, known), None)
+        return (*real, last) if isinstance(last, str) and last != "[key]" else real
 
     def _explain(self, model: type[BaseModel], item: Any) -> str:
-        loc = self._loc_of(item)
-        key = ".".join(str(part) for part in loc)
-        message = item["msg"].removeprefix("Value error, ").removeprefix(f"{key}: ")
-        if item["type"] == "extra_forbidden":
-            message = "unknown key" + near_matches(str(item["loc"][-1]), _keys_at(model, item["loc"][:-1]))
-        elif item["type"] == "missing":
-            message = "this key is required"
-        else:
-            message = message[0].lower() + message[1:]
-        return f"{self.where(loc)}: {key}: {message}" if key else f"{self.where(loc)}: {message}"
+        kind, key = item["type"], ".".join(str(part) for part in self._loc_of(item))
+        if kind == "extra_forbidden":
+            return "unknown key" + near_matches(str(item["loc"][-1]), _keys_at(model, item["loc"][:-1]))
+        if kind == "missing":
+            return "this key is required"
+        if kind == "too_short" and not item["input"]:
+            return f"this {'list' if isinstance(item['input'], list) else 'mapping'} is empty"
+        if kind == "invalid_key" or item["loc"][-1:] == ("[key]",):
+            return "a key is text: put it in quotes"
+        if kind in EXPECTED:
+            return f"expected {EXPECTED[kind]}, this is {kind_of(item['input'])}{_hint(kind, item['input'])}"
+        message: str = item["msg"].removeprefix("Value error, ").removeprefix(f"{key}: ")
+        return message[0].lower() + message[1:]
 
 
-def _collect(node: yaml.Node, loc: Loc, places: dict[Loc, tuple[int, int]], path: str) -> None:
-    places.setdefault(loc, (node.start_mark.line + 1, node.start_mark.column + 1))
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            at = (*loc, str(key.value))
-            if at in places:
-                raise ConfigError(
-                    f"{path}:{key.start_mark.line + 1}:{key.start_mark.column + 1}: {key.value}: this key is here twice"
-                )
-            places[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
-            _collect(value, at, places, path)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _collect(item, (*loc, index), places, path)
+def kind_of(value: Any) -> str:
+    """What a value from a YAML file is, in words."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true or false"
+    kinds = {int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
+
+
+def _hint(kind: str, value: Any) -> str:
+    if kind == "list_type" and isinstance(value, str):
+        return f": write [{value}]" if len(value) <= 40 else ": put it in [ ]"
+    scalar = value is not None and not isinstance(value, list | dict)
+    return ": put it in quotes" if kind in ("string_type", "invalid-json-value") and scalar else ""
+
+
+def _end_of(text: str) -> str:
+    """``line:column`` of what comes after it."""
+    return f"{text.count(chr(10)) + 1}:{len(text) - text.rfind(chr(10))}"
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    problem = str(error.problem)
+    if problem.startswith("but "):
+        return f"{error.context}, {problem}"
+    if problem == "found unexpected end of stream" and error.context_mark is not None:
+        return f"{problem} {error.context} from line {error.context_mark.line + 1}"
+    return f"{problem}: {HINTS[problem]}" if problem in HINTS else problem
+
+
+class _Places:
+    """Where each key of a document stands."""
+
+    def __init__(self) -> None:
+        self.found: dict[Loc, tuple[int, int]] = {}
+        self.repeated: list[Problem] = []
+
+    def collect(self, node: yaml.Node, loc: Loc) -> None:
+        if len(self.found) > MOST_PLACES:
+            problem = "aliases of aliases of this stand for too many values"
+            raise yaml.MarkedYAMLError(None, None, problem, node.start_mark)
+        if isinstance(node, yaml.MappingNode):
+            here = set()
+            for key, value in node.value:
+                at = (*loc, str(key.value))
+                self.found[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
+                if at in here:
+                    self.repeated.append((at, "this key is here twice"))
+                here.add(at)
+                self.collect(value, at)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.found[(*loc, index)] = (item.start_mark.line + 1, item.start_mark.column + 1)
+                self.collect(item, (*loc, index))
 
 
 def _keys_at(model: type[BaseModel], loc: Loc) -> list[str]:

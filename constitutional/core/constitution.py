@@ -53,7 +53,7 @@ class Principle:
     critic: PluginUse | None = None
     examples: tuple[Example, ...] = ()
     lint_ignore: frozenset[str] = frozenset()
-    """Lint rules that are silenced here, by this principle or by the extended file that it came from."""
+    """Lint rules that are silenced for this principle, by itself or by the file that it came from."""
     origin: str = field(default="", compare=False)
     where: str = field(default="", compare=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
+from dataclasses import replace
 from random import Random
 
 from constitutional.core.constitution import Constitution, Force, Principle, Tier
@@ -29,6 +30,22 @@ def broken_tier(constitution: Constitution, violated: Set[str]) -> str | None:
     """The highest hard tier with a violated principle: such a response is never chosen."""
     hard = (tier.id for tier, principle in constitution if tier.force == "hard" and principle.id in violated)
     return next(hard, None)
+
+
+def in_force(constitution: Constitution) -> Constitution:
+    """The constitution as its mode means it: `tiered` as written; `all` and `draw` know no priorities, so that every
+    principle stands in one strong tier without tolerance (factors on tiers become factors on their principles)."""
+    if constitution.mode == "tiered":
+        return constitution
+    members = {tier.id: [principle.id for principle in tier.principles] for tier in constitution.tiers}
+    contexts = {}
+    for tag, factors in constitution.contexts.items():
+        own = {principle.id: factors.get(principle.id, 1.0) for _, principle in constitution}
+        for tier_id, principle_ids in members.items():
+            own |= {name: own[name] * factors.get(tier_id, 1.0) for name in principle_ids}
+        contexts[tag] = own
+    everything = tuple(principle for _, principle in constitution)
+    return replace(constitution, tiers=(Tier("all", "strong", everything),), contexts=contexts)
 
 
 def draw(constitution: Constitution, tags: Iterable[str], random: Random) -> tuple[Tier, Principle] | None:

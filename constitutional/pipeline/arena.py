@@ -7,6 +7,8 @@ import functools
 from collections.abc import Mapping
 
 from constitutional.core.constitution import Constitution, Principle
+from constitutional.core.digest import random_for
+from constitutional.core.enforcement import draw
 from constitutional.core.records import Judgement, Prompt, Response, Ruling, Score
 from constitutional.core.ruling import rule, scalar
 from constitutional.pipeline.groups import leader_first
@@ -26,6 +28,7 @@ class LiveArena:
         constitution: Constitution,
         judge: Judge,
         scorer: Scorer,
+        seed: int,
     ) -> None:
         self.prompt = prompt
         self.responses = responses
@@ -35,6 +38,7 @@ class LiveArena:
         self._constitution = constitution
         self._judge = judge
         self._scorer = scorer
+        self._seed = seed
         self._scored: dict[str, asyncio.Task[list[Score]]] = {}
         self._judged: dict[tuple[str, str], asyncio.Task[list[Judgement]]] = {}
 
@@ -73,12 +77,22 @@ class LiveArena:
         return scalar(self._constitution, self.prompt.tags, scores)
 
     async def _score(self, response: Response) -> list[Score]:
-        return await leader_first([functools.partial(self._ask_scorer, response, p) for p in self._principles()])
+        return await leader_first(
+            [functools.partial(self._ask_scorer, response, p) for p in self._principles(response.id)]
+        )
 
     async def _compare(self, a: Response, b: Response) -> list[Judgement]:
-        return await leader_first([functools.partial(self._ask_judge, a, b, p) for p in self._principles()])
+        return await leader_first(
+            [functools.partial(self._ask_judge, a, b, p) for p in self._principles(f"{a.id}:{b.id}")]
+        )
 
-    def _principles(self) -> list[Principle]:
+    def _principles(self, purpose: str) -> list[Principle]:
+        """All that apply; in draw mode one of them, drawn for this question."""
+        if self._constitution.mode == "draw":
+            drawn = draw(
+                self._constitution, self.prompt.tags, random_for(self._seed, self.prompt.id, f"draw:{purpose}")
+            )
+            return [] if drawn is None else [drawn[1]]
         return [principle for _, principle in self._constitution.applicable(self.prompt.tags)]
 
     async def _ask_scorer(self, response: Response, principle: Principle) -> Score:

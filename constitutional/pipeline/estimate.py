@@ -68,7 +68,7 @@ class _Counting:
     ) -> None:
         self._role = role
         self._adapter = models.adapter(role)
-        self._sampling = sampling_of(config, role)
+        self._sampling = sampling_of(config, role, models.mode)
         self._price = price_of(model_config(config, role))
         self._load = loads.setdefault(role, Load())
         self._worst = worst

@@ -81,6 +81,7 @@ async def run_prompts(
             state = RunState(meter, assembly.models.throttles, _total(config, base))
             session = int(view.one("SELECT max(session) FROM traces") or 0) + 1
             ledger.set_meta("config", json.dumps(config.model_dump(mode="json"), sort_keys=True))
+            ledger.set_meta("base", str(base))
             ledger.set_meta("plan", assembly.plan)
             ledger.set_meta("answers", answers_key(config, assembly.models))
             ledger.set_meta("templates", json.dumps(assembly.templates, sort_keys=True))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from constitutional.config.constitution import constitution_digest, find_constitution, load_constitution
+from constitutional.config.constitution import Provided, constitution_digest, find_constitution, load_constitution
 from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PluginConfig, RunConfig
-from constitutional.core.constitution import Constitution
+from constitutional.core.constitution import Constitution, Mode, PluginUse
 from constitutional.core.digest import canonical, digest
+from constitutional.core.enforcement import in_force
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
-from constitutional.errors import RunStoppedError, UnknownNameError, UsageError
+from constitutional.errors import ConstitutionalError, PluginError, RunStoppedError, UsageError
 from constitutional.ledger import Ledger
 from constitutional.models.base import ChatModel
 from constitutional.models.meter import Meter, Price
 from constitutional.models.recorded import RecordedModel
 from constitutional.models.throttle import Throttle
+from constitutional.pipeline.dispatch import CriticByPrinciple, JudgeByPrinciple, own_plugins
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import BUILTIN, PluginHost
 from constitutional.roles import Model, ModelSetup, Setup
@@ -26,6 +29,7 @@ from constitutional.templates import Templates
 PIPELINE = 1
 """Raised when the code of this folder would make another trace of the same calls: finished traces are then redone."""
 DEFAULT_MAX_TOKENS = 1024
+PUBLISHED_ROUNDS = 4
 Bind = Callable[[str, "Models"], Model]
 
 
@@ -33,13 +37,21 @@ def model_config(config: RunConfig, role: str) -> ModelConfig:
     return config.models.get(config.model_for(role)) or ModelConfig(name=DEFAULT_MODEL)
 
 
-def sampling_of(config: RunConfig, role: str) -> Sampling:
-    """Responses are sampled at temperature 1; other roles answer greedily unless their own model entry says otherwise."""
+def sampling_of(config: RunConfig, role: str, mode: Mode = "tiered") -> Sampling:
+    """Responses are sampled at temperature 1, in draw mode critiques and revisions too; other roles answer greedily,
+    unless their own model entry says otherwise."""
     model, borrowed = model_config(config, role), role != "policy" and config.model_for(role) == "policy"
-    usual = 1.0 if role == "policy" else 0.0
+    sampled = role == "policy" or (mode == "draw" and role in ("critic", "reviser"))
+    usual = 1.0 if sampled else 0.0
     temperature = usual if borrowed or model.temperature is None else model.temperature
     top_p = None if borrowed else model.top_p
     return Sampling(temperature, top_p, model.max_tokens or DEFAULT_MAX_TOKENS, None, tuple(model.stop))
+
+
+def rounds_of(config: RunConfig, constitution: Constitution) -> int:
+    if config.rounds is not None:
+        return config.rounds
+    return PUBLISHED_ROUNDS if constitution.mode == "draw" else 1
 
 
 def price_of(model: ModelConfig) -> Price:
@@ -56,6 +68,7 @@ class Models:
     config: RunConfig
     host: PluginHost
     base: Path
+    mode: Mode = "tiered"
     adapters: dict[str, ChatModel] = field(default_factory=dict)
     throttles: dict[str, Throttle] = field(default_factory=dict)
 
@@ -110,8 +123,8 @@ class Assembly:
 def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind) -> Assembly:
     """``base`` is where relative paths start; ``bind`` makes the model that a role sees."""
     check_budget(config)
-    constitution = load_constitution(locate_constitution(config.constitution, base, host))
-    models = Models(config, host, base)
+    constitution = in_force(read_constitution(config.constitution, base, host))
+    models = Models(config, host, base, constitution.mode)
     templates = Templates(base)
     parts: dict[str, Any] = {}
     used: list[Any] = []
@@ -122,34 +135,42 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind) -> Ass
         "scorer": config.scorer,
     }
     wanted: list[tuple[str, str, PluginConfig]] = [(role, role, part) for role, part in roles.items()]
+    if constitution.mode == "tiered" and constitution.on_unresolved == "refuse":
+        wanted.append(("refuser", "reviser", PluginConfig(plugin="refuse")))
     wanted.append(("strategy", "pairing", config.strategy))
     wanted += [(f"filters.{number}", "filter", part) for number, part in enumerate(config.filters)]
-    for where, kind, part in wanted:
-        registered = host.get(kind, part.plugin)
-        options = registered.options(part.options, where)
+
+    def make(kind: str, use: PluginUse, where: str) -> Any:
+        registered = host.get(kind, use.plugin)
+        options = registered.options(dict(use.options), where)
         role = kind if kind in ROLES else "judge"
-        setup = Setup(part.plugin, options, bind(role, models), templates, constitution, config.seed)
-        parts[where] = registered.factory(setup)
+        setup = Setup(use.plugin, options, bind(role, models), templates, constitution, config.seed)
         version = "" if registered.distribution == BUILTIN else registered.version
-        used.append([where, part.plugin, version, options.model_dump(mode="json") if options else {}])
+        used.append([where, use.plugin, version, options.model_dump(mode="json") if options else {}])
+        return registered.factory(setup)
+
+    for where, kind, part in wanted:
+        parts[where] = make(kind, PluginUse(part.plugin, part.options), where)
+    critics, judges = own_plugins(constitution, lambda kind, use: make(kind, use, kind))
     cast = Cast(
         policy=bind("policy", models),
-        critic=parts["critic"],
+        critic=CriticByPrinciple(parts["critic"], critics) if critics else parts["critic"],
         reviser=parts["reviser"],
-        judge=parts["judge"],
+        refuser=parts.get("refuser"),
+        judge=JudgeByPrinciple(parts["judge"], judges) if judges else parts["judge"],
         scorer=parts["scorer"],
         pairing=parts["strategy"],
         filters=tuple(parts[f"filters.{number}"] for number in range(len(config.filters))),
         constitution=constitution,
         strategy=config.strategy.plugin,
         responses=config.responses,
-        rounds=config.rounds,
+        rounds=rounds_of(config, constitution),
         min_margin=config.min_margin,
         system=config.system,
         seed=config.seed,
     )
     asked = {role: _asked(config, role, models) for role in ROLES}
-    settings = [config.responses, config.rounds, config.min_margin, config.system, config.seed]
+    settings = [config.responses, cast.rounds, config.min_margin, config.system, config.seed]
     plan = digest([PIPELINE, constitution_digest(constitution), templates.digests, used, asked, settings])
     return Assembly(cast, models, constitution, templates.digests, plan)
 
@@ -182,21 +203,33 @@ def recorded(ledger: Ledger, meter: Meter, config: RunConfig) -> Bind:
             ledger,
             models.throttle(role),
             meter,
-            sampling_of(config, role),
+            sampling_of(config, role, models.mode),
             price_of(model_config(config, role)),
         )
 
     return bind
 
 
-def locate_constitution(name: str, base: Path, host: PluginHost) -> Path:
-    """A file, a shipped name, or a name that a plugin offers."""
-    try:
-        return find_constitution(name, base)
-    except UnknownNameError:
-        if name not in host.names("constitution"):
+def read_constitution(name: str, base: Path, host: PluginHost) -> Constitution:
+    """With all that it extends."""
+    offered = provided(host)
+    return load_constitution(find_constitution(name, base, offered), offered)
+
+
+def provided(host: PluginHost) -> Provided:
+    """The constitutions that plugins offer; a plugin is asked only for what is named."""
+
+    def path(name: str) -> Path:
+        registered = host.get("constitution", name)
+        try:
+            return Path(registered.factory())
+        except ConstitutionalError:
             raise
-        return Path(host.get("constitution", name).factory())
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise PluginError(f"constitution {name!r} of {registered.distribution} cannot be made: {reason}") from error
+
+    return {name: functools.partial(path, name) for name in host.names("constitution")}
 
 
 def answers_key(config: RunConfig, models: Models) -> str:
@@ -218,7 +251,7 @@ def check_budget(config: RunConfig) -> None:
 
 
 def _asked(config: RunConfig, role: str, models: Models) -> Any:
-    sampling = sampling_of(config, role)
+    sampling = sampling_of(config, role, models.mode)
     settings = [sampling.temperature, sampling.top_p, sampling.max_tokens, list(sampling.stop)]
     return [dict(models.adapter(role).identity), settings]
 

@@ -20,7 +20,7 @@ from constitutional.pipeline.arena import LiveArena
 from constitutional.pipeline.groups import together
 from constitutional.pipeline.pair import pair_up
 from constitutional.pipeline.respond import respond
-from constitutional.pipeline.revise import ReviseLoop, Revising
+from constitutional.pipeline.revise import DrawnRevisions, ReviseLoop, Revises, Revising
 from constitutional.roles import Critic, Filter, Judge, Model, Pairing, Reviser, Scorer, settled
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ class Cast:
     policy: Model
     critic: Critic
     reviser: Reviser
+    refuser: Reviser | None
+    """Writes a refusal where the constitution asks for one in place of an unresolved answer."""
     judge: Judge
     scorer: Scorer
     pairing: Pairing
@@ -71,7 +73,7 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
     )
     if not answers:
         return Trace(prompt, rejects=empty)
-    loop = ReviseLoop(cast.critic, cast.reviser, cast.constitution, cast.rounds)
+    loop = _revising(cast)
     revised = await together(loop.revise(prompt, answer) for answer in answers)
     violators = {
         response.id: tier
@@ -86,7 +88,7 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         if revision.note
     )
     final = {state.initial.id: state.final for state in revised}
-    arena = LiveArena(prompt, tuple(answers), final, violators, cast.constitution, cast.judge, cast.scorer)
+    arena = LiveArena(prompt, tuple(answers), final, violators, cast.constitution, cast.judge, cast.scorer, cast.seed)
     try:
         rulings: tuple[Ruling, ...] = tuple(await settled(cast.pairing.pair(arena)))
     except BaseException:
@@ -104,6 +106,12 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         unresolved=tuple(sorted(violators)),
     )
     return await pair_up(trace, rulings, arena.values, cast.strategy, cast.min_margin, cast.filters)
+
+
+def _revising(cast: Cast) -> Revises:
+    if cast.constitution.mode == "draw":
+        return DrawnRevisions(cast.critic, cast.reviser, cast.constitution, cast.rounds, cast.seed)
+    return ReviseLoop(cast.critic, cast.reviser, cast.constitution, cast.rounds, cast.refuser)
 
 
 def _all(states: list[Revising], part: Callable[[Revising], list[T]]) -> tuple[T, ...]:

@@ -50,12 +50,12 @@ def write(folder: Path, text: str) -> Path:
             "run.yaml:3:5: filters.1.plugin: this key is required\n"
             "run.yaml:3:6: filters.1.name: unknown key; known: options, plugin",
         ),
-        ("filters: identical\n", "run.yaml:1:1: filters: input should be a valid list"),
+        ("filters: identical\n", "run.yaml:1:1: filters: expected a list, this is text: write [identical]"),
         ("responses: 0\n", "run.yaml:1:1: responses: input should be greater than or equal to 1"),
         ("min_margin: 1.5\n", "run.yaml:1:1: min_margin: input should be less than or equal to 1"),
         ("test_fraction: 1\n", "run.yaml:1:1: test_fraction: input should be less than 1"),
         ("seed: 1.5\n", "run.yaml:1:1: seed: input should be a valid integer, got a number with a fractional part"),
-        ("models: [a]\n", "run.yaml:1:1: models: input should be a valid dictionary"),
+        ("models: [a]\n", "run.yaml:1:1: models: expected a mapping of keys, this is a list"),
         ("rounds: 1\nrounds: 2\n", "run.yaml:2:1: rounds: this key is here twice"),
         (
             "models:\n  policy: {name: 'openai:x', prices: {input: 1}}\n",

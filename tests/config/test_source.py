@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Literal
 
@@ -53,8 +54,8 @@ def wrong(text: str) -> str:
         ("kind: cat\n", "a.yaml:1:1: name: this key is required"),
         ("name: x\nlegs:\n  - length: 2\n", "a.yaml:3:5: legs.0.shoe: this key is required"),
         ("name: x\nfriends:\n  bob: {}\n", "a.yaml:3:3: friends.bob.shoe: this key is required"),
-        ("name: 5\n", "a.yaml:1:1: name: input should be a valid string"),
-        ("name: x\nlegs: {}\n", "a.yaml:2:1: legs: input should be a valid list"),
+        ("name: 5\n", "a.yaml:1:1: name: expected text, this is a number: put it in quotes"),
+        ("name: x\nlegs: {}\n", "a.yaml:2:1: legs: expected a list, this is a mapping"),
         (
             "name: x\ntail:\n  shoe: a\n  length: long\n",
             "a.yaml:4:3: tail.length: input should be a valid integer, unable to parse string as an integer",
@@ -62,9 +63,15 @@ def wrong(text: str) -> str:
         ("name: x\ntail: {shoe: a, length: 0}\n", "a.yaml:2:17: tail.length: input should be greater than 0"),
         ("name: x\nkind: cow\n", "a.yaml:2:1: kind: input should be 'cat' or 'dog'"),
         ("name: x\nkind: cat\nname: y\n", "a.yaml:3:1: name: this key is here twice"),
-        ("name: x\ntail:\n  shoe: a\n  shoe: b\n", "a.yaml:4:3: shoe: this key is here twice"),
-        ("name: [x\n", "a.yaml:2:1: not valid YAML: expected ',' or ']', but got '<stream end>'"),
-        ("name: x\n\tkind: cat\n", "a.yaml:2:1: not valid YAML: found character '\\t' that cannot start any token"),
+        ("name: x\ntail:\n  shoe: a\n  shoe: b\n", "a.yaml:4:3: tail.shoe: this key is here twice"),
+        (
+            "name: [x\n",
+            "a.yaml:2:1: not valid YAML: expected ',' or ']', but got '<stream end>'",
+        ),
+        (
+            "name: x\n\tkind: cat\n",
+            "a.yaml:2:1: not valid YAML: found character '\\t' that cannot start any token: indent with spaces",
+        ),
         ("name: *x\n", "a.yaml:1:7: not valid YAML: found undefined alias 'x'"),
         ("? [a]\n: b\n", "a.yaml:1:3: not valid YAML: found unhashable key"),
         (
@@ -74,16 +81,53 @@ def wrong(text: str) -> str:
         ),
         (
             "name: \x00\n",
-            "a.yaml: not valid YAML: unacceptable character #x0000: special characters are not allowed "
-            'in "<unicode string>", position 6',
+            "a.yaml:1:7: not valid YAML: the character U+0000 is not allowed",
+        ),
+        (
+            "name: x\nname: y\nkind: cow\nlegs:\n  - shoe: a\n    shoe: b\n",
+            "a.yaml:2:1: name: this key is here twice\n"
+            "a.yaml:3:1: kind: input should be 'cat' or 'dog'\n"
+            "a.yaml:6:5: legs.0.shoe: this key is here twice",
+        ),
+        ("tail: {shoe: a}\ntail: {shoe: b}\nname: x\n", "a.yaml:2:1: tail: this key is here twice"),
+        ("name: {a: 1}\n", "a.yaml:1:1: name: expected text, this is a mapping"),
+        ("name: no\n", "a.yaml:1:1: name: expected text, this is true or false: put it in quotes"),
+        ("name:\n", "a.yaml:1:1: name: expected text, this is empty"),
+        ("name: 2024-05-01\n", "a.yaml:1:1: name: expected text, this is a date: put it in quotes"),
+        ("name: x\ntail: [a]\n", "a.yaml:2:1: tail: expected a mapping of keys, this is a list"),
+        (
+            "name: x\nkind: 2024-13-01\n",
+            "a.yaml:2:7: not valid YAML: this looks like 'timestamp' and is none: put it in quotes if it is text",
+        ),
+        (
+            f"name: {'9' * 5000}\n",
+            "a.yaml:1:7: not valid YAML: this looks like 'int' and is none: put it in quotes if it is text",
+        ),
+        (
+            "name: !!bool maybe\n",
+            "a.yaml:1:7: not valid YAML: this looks like 'bool' and is none: put it in quotes if it is text",
+        ),
+        (
+            "name: x\n---\nname: y\n",
+            "a.yaml:2:1: not valid YAML: expected a single document in the stream, but found another document",
+        ),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in itertools.pairwise("abcdefg")),
+            "a.yaml:1:4: not valid YAML: aliases of aliases of this stand for too many values",
+        ),
+        (
+            "name: x: y\n",
+            "a.yaml:1:8: not valid YAML: mapping values are not allowed here: put a text with a colon in "
+            "it in quotes, or under `>`",
         ),
         ("name: &x [*x]\n", "a.yaml: nested too deeply"),
         ("name: " + "[" * 5000, "a.yaml: nested too deeply"),
         ("", "a.yaml:1:1: expected a mapping of keys, this is empty"),
         ("# only a comment\n", "a.yaml:1:1: expected a mapping of keys, this is empty"),
         ("- name: x\n", "a.yaml:1:1: expected a mapping of keys, this is a list"),
-        ("just words\n", "a.yaml:1:1: expected a mapping of keys, this is a str"),
-        ("name: x\n1: y\n", "a.yaml:1:1: keys should be strings"),
+        ("just words\n", "a.yaml:1:1: expected a mapping of keys, this is text"),
+        ("name: x\n1: y\n", "a.yaml:2:1: 1: a key is text: put it in quotes"),
     ],
 )
 def test_an_error_says_where_and_what(text: str, message: str) -> None:
@@ -97,9 +141,9 @@ def test_all_errors_at_once_in_the_order_of_the_file() -> None:
         "a.yaml:2:1: kind: input should be 'cat' or 'dog'",
         "a.yaml:3:1: tail.shoe: this key is required",
         "a.yaml:4:3: tail.length: input should be greater than 0",
-        "a.yaml:6:5: legs.0.shoe: input should be a valid string",
+        "a.yaml:6:5: legs.0.shoe: expected text, this is a number: put it in quotes",
         "a.yaml:7:5: legs.0.sole: unknown key; did you mean 'shoe'?",
-        "a.yaml:8:1: name: input should be a valid string",
+        "a.yaml:8:1: name: expected text, this is a list",
     ]
 
 
@@ -131,7 +175,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"name: \xff\n")
     with pytest.raises(ConfigError) as caught:
         Source.read(path)
-    assert str(caught.value) == f"{path}: not UTF-8 at byte 6"
+    assert str(caught.value) == f"{path}:1:7: not UTF-8 at byte 6"
     with pytest.raises(ConfigError) as caught:
         Source.read(tmp_path)
     assert str(caught.value) == f"{tmp_path}: Is a directory"

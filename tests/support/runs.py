@@ -154,11 +154,14 @@ def run(
     plugin: Sequence[Callable[..., Any]] = (),
     logprobs: bool = True,
     contexts: Mapping[str, Mapping[str, float]] | None = None,
+    mode: str = "tiered",
+    on_unresolved: str = "reject",
     **settings: Any,
 ) -> Run:
     """``prompts`` are texts or rows; ``plugin`` are the functions of one installed plugin, named for their hooks."""
     world = world or World()
     constitution = {"name": "words", "tiers": list(tiers), "contexts": dict(contexts or {})}
+    constitution |= {"mode": mode, "on_unresolved": on_unresolved}
     (folder / "words.yaml").write_text(json.dumps(constitution))
     rows = [{"prompt": row} if isinstance(row, str) else row for row in prompts]
     (folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
