@@ -26,7 +26,7 @@ def command(as_json: bool) -> None:
     wide = max(len(row["name"]) for row in rows)
     for row in rows:
         source = "" if row["provided_by"] is None else f"  ({row['provided_by']})"
-        click.echo(f"{row['name']:<{wide}}  {row.get('error') or _about(row)}{source}")
+        click.echo(f"{row['name']:<{wide}}  {_about(row)}{source}")
 
 
 def _rows() -> Iterator[dict[str, Any]]:
@@ -52,6 +52,8 @@ def _rows() -> Iterator[dict[str, Any]]:
 
 
 def _about(row: dict[str, Any]) -> str:
+    if "error" in row:
+        return "; ".join(row["error"].splitlines())
     tiers = len(row["tiers"])
     count = f"{row['principles']:>2} principles in {tiers} tier{'' if tiers == 1 else 's'}"
     return f"{row['version']:<6} {count:<25} {row['description']}"

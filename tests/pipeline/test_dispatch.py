@@ -16,7 +16,7 @@ from constitutional.core.constitution import Principle
 from constitutional.core.records import Critique, Judgement, Prompt, Response
 from constitutional.errors import ConfigError, ConstitutionalError
 from constitutional.hookspecs import hookimpl
-from constitutional.pipeline.setup import Assembly, assemble, locate_constitution, read_constitution
+from constitutional.pipeline.setup import Assembly, assemble, read_constitution
 from constitutional.plugins import PluginHost, Register
 from constitutional.roles import Setup
 from tests.support.runs import run, tier
@@ -162,7 +162,6 @@ def test_a_run_may_name_and_a_file_may_extend_what_a_plugin_offers(
     theirs.parent.mkdir()
     theirs.write_text(CONSTITUTION.replace("name: own", "name: clinic"))
     host = host_of(monkeypatch, offering(lambda: str(theirs)))
-    assert locate_constitution("clinic", tmp_path, host) == theirs
     assert read_constitution("clinic", tmp_path, host).name == "clinic"
     (tmp_path / "mine.yaml").write_text("name: mine\nextends: [clinic]\ndrop: [two]\n")
     mine = read_constitution("mine.yaml", tmp_path, host)

@@ -207,6 +207,10 @@ DISAGREE = [
     (STAYS_SHORT, {"revision": "Remove everything rude.", "prefer": "Which answer is less polite?"}),
     (STAYS_SHORT, {"revision": "Use plain words.", "prefer": "Which answer is more technical?"}),
     (STAYS_SHORT, {"revision": "Make it casual.", "prefer": "Which answer is more formal?"}),
+    ("The answer contains no emojis.", {"prefer": "Which answer contains more emojis?"}),
+    ("The answer promises only what the page shows.", {"prefer": "Which answer promises more?"}),
+    ("The answer names its sources.", {"prefer": "Which answer names fewer sources?"}),
+    ("The answer names its sources.", {"revision": "Rewrite the answer so that it names fewer sources."}),
     ("回答简短。", {"prefer": "哪个回答更长？"}),
     ("回答只有一句话。", {"prefer": "哪个回答违反这条准则？"}),
     ("回答只有一句话。", {"critique": "指出回答在哪里违法。", "prefer": "哪个回答更危险？"}),
@@ -225,6 +229,11 @@ AGREE = [
     (STAYS_SHORT, {"revision": "Rewrite the rude answer so that it is polite.", "prefer": "Which is more polite?"}),
     (STAYS_SHORT, {"critique": "Name the technical terms.", "revision": "Replace technical terms by plain words."}),
     (STAYS_SHORT, {"revision": "Replace technical terms by plain words.", "prefer": "Which is easier to read?"}),
+    ("The answer contains no emojis.", {"prefer": "Which answer contains fewer emojis?"}),
+    ("The answer promises only what the page shows.", {"prefer": "Which answer promises less?"}),
+    ("The answer names its sources.", {"prefer": "Which answer names more sources?"}),
+    ("The answer gives no means to steal.", {"prefer": "Which answer gives less help to a thief?"}),
+    ("The answer leaves the person's character alone.", {"prefer": "Which answer lectures the person less?"}),
     ("回答简短。", {"critique": "指出哪里啰嗦。", "revision": "删去冗长的部分。", "prefer": "哪个回答更简短？"}),
 ]
 

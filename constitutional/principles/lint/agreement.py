@@ -8,22 +8,18 @@ from itertools import combinations
 
 from constitutional.config.source import Loc
 from constitutional.principles.lint.chinese import CHARACTER, is_chinese
-from constitutional.principles.lint.direction import FOLLOWING, wants
-from constitutional.principles.lint.english import NEGATOR, listed
+from constitutional.principles.lint.direction import FOLLOWING, amounts, wants
+from constitutional.principles.lint.english import EMPTY, NEGATOR, stem
 from constitutional.principles.lint.rule import Draft, Hit, Rule, Subject, each
 
 ALIKE = 0.75
 FEWEST_WORDS = 3
-EMPTY = listed("""
-    a all an and answer any are as assistant at be by does each every for from has have in is it its model must never no
-    not of on or reply response should so such that the their them they this to what when where which will with
-""")
 CHINESE_SUBJECT = re.compile(r"^(?:当|如果)?[^，]{0,2}(?:助手的?)?(?:回答|答复|回复|助手)(?:应当|应该|应|必须|要|会)?")
 
 
 def halves_disagree(subject: Subject) -> Iterator[Hit]:
     """Each half is compared with the statement first, then with the halves before it."""
-    halves = [(key, wants(key, text)) for key, text in subject.halves()]
+    halves = [(key, wants(key, text) | amounts(key, text)) for key, text in subject.halves()]
     for index, (key, own) in enumerate(halves):
         for other_key, other in halves[:index]:
             clash = next((scale for scale in own if scale in other and own[scale][0] != other[scale][0]), None)
@@ -76,11 +72,7 @@ def content_words(text: str) -> frozenset[str]:
         signs = "".join(CHARACTER.findall(CHINESE_SUBJECT.sub("", text)))
         return frozenset(signs[at : at + 2] for at in range(len(signs) - 1))
     words = re.findall(r"[a-z0-9]+(?:['’-][a-z0-9]+)*", text.lower())
-    return frozenset(_stem(word) for word in words if word not in EMPTY)
-
-
-def _stem(word: str) -> str:
-    return re.sub(r"(?:ies|es|s|ed|ing|ly|e|y|['’]s)$", "", word) if len(word) > 3 else word
+    return frozenset(stem(word) for word in words if word not in EMPTY)
 
 
 RULES = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from constitutional.principles.lint.english import unquoted
+from constitutional.principles.lint.english import EMPTY, THIRD, stem, unquoted
 
 FOLLOWING = "following the principle"
 SCALES = {
@@ -83,6 +83,12 @@ HUNTS = re.compile(
     re.IGNORECASE,
 )
 PROPOSES = re.compile(r"\b(?:could|should|might|can be|ought)\b|可以|应该|应当", re.IGNORECASE)
+ONLY = re.compile(r"\bonly\b", re.IGNORECASE)
+SCANT = re.compile(r"^\s+(?:no|only|nothing|nobody|none|neither|less|fewer|without)\b", re.IGNORECASE)
+COMPARED = re.compile(
+    rf"(?P<verb>{THIRD.pattern})\s+(?P<after>more|less|fewer)\b|\b(?P<before>more|most|fewer|less|least)\s+(?P<noun>[a-z]+)",
+    re.IGNORECASE,
+)
 CLAUSE = re.compile(r"[.;:?!。；：？！，]|,\s+(?:and|but)\s+|\b(?:but|so that)\b")
 
 
@@ -114,3 +120,33 @@ def _mentions(half: str, text: str) -> Iterator[tuple[str, int, str]]:
                 turned = len(TURNS.findall(before)) + hunts
                 sign = (1 if match["plus"] else -1) * (-1 if turned % 2 else 1)
                 yield name, sign, match.group(0)
+
+
+def amounts(half: str, text: str) -> dict[str, tuple[int, str]]:
+    """How much of a thing is wanted, by its stem: a statement names things and denies them, a comparison asks for "more
+    links" or "fewer promises". A critique is not read: it may count what there is."""
+    found: dict[str, set[tuple[int, str]]] = {}
+    if half == "statement":
+        named = _named(text)
+    elif half == "critique":
+        named = iter(())
+    else:
+        named = _compared(text)
+    for word, sign, words in named:
+        if len(word) > 3 and word.lower() not in EMPTY:
+            found.setdefault(f"amount of {stem(word.lower())!r}", set()).add((sign, words))
+    return {name: min(items) for name, items in found.items() if len({sign for sign, _ in items}) == 1}
+
+
+def _named(text: str) -> Iterator[tuple[str, int, str]]:
+    for clause in CLAUSE.split(unquoted(text)):
+        for word in re.finditer(r"[A-Za-z]+", clause):
+            before, after = clause[: word.start()], clause[word.end() :]
+            denied = len(TURNS.findall(before)) + bool(ONLY.search(before)) + bool(SCANT.match(after))
+            yield word.group(0), -1 if denied else 1, word.group(0)
+
+
+def _compared(text: str) -> Iterator[tuple[str, int, str]]:
+    for match in COMPARED.finditer(unquoted(text)):
+        much = (match["after"] or match["before"]).lower() in ("more", "most")
+        yield match["verb"] or match["noun"], 1 if much else -1, match.group(0)

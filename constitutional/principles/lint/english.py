@@ -46,6 +46,10 @@ MEASURES = listed("""
     brief complete concise consistent correct current detailed factual formal grammatical informal legal long precise
     readable relevant secure short simple specific terse tested traceable true understandable up-to-date valid
 """)
+EMPTY = listed("""
+    a all an and answer any are as assistant at be by does each every for from has have in is it its model must never no
+    not of on or reply response should so such that the their them they this to what when where which will with
+""")
 DETERMINERS = (
     "a|an|the|its|it|in|with|what|where|how|that|no|nothing|one|only|every|each|from|to|which|any|all|at|on|by|as|out|"
     "them|their|this|these|those|another|other|several|such|your|his|her|when|whether|why|who|for|two|three|both|some|more|short|plainly|clearly"
@@ -118,3 +122,7 @@ def verb_at(text: str) -> bool:
     following = words["next"].lower()
     sure = words["verb"].lower() not in NOUNS_TOO or re.fullmatch(DETERMINERS, following) is not None
     return sure and following != "of"
+
+
+def stem(word: str) -> str:
+    return re.sub(r"(?:ies|es|s|ed|ing|ly|e|y|['’]s)$", "", word) if len(word) > 3 else word
