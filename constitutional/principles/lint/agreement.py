@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations
 
 from constitutional.config.source import Loc
 from constitutional.principles.lint.chinese import CHARACTER, is_chinese
-from constitutional.principles.lint.direction import FOLLOWING, amounts, wants
+from constitutional.principles.lint.direction import AMOUNT, FOLLOWING, amounts, wants
 from constitutional.principles.lint.english import EMPTY, NEGATOR, stem
 from constitutional.principles.lint.rule import Draft, Hit, Rule, Subject, each
 
@@ -39,7 +40,8 @@ def _explain(key: str, words: str, other_key: str, other_words: str, scale: str)
             f"{words!r}: asks for the answer that fails, not the one that upholds",
             "ask which answer upholds it",
         )
-    message = f"pulls the other way than `{other_key}` ({scale}: {words!r} here, {other_words!r} there)"
+    about = "" if scale.startswith(AMOUNT) else f"{scale}: "
+    message = f"pulls the other way than `{other_key}` ({about}{words!r} here, {other_words!r} there)"
     return message, "let both ask for the same thing: revisions and verdicts otherwise work against each other"
 
 
@@ -66,6 +68,7 @@ def _alike(text: str, other: str) -> bool:
     return len(words & others) >= ALIKE * len(words | others)
 
 
+@cache
 def content_words(text: str) -> frozenset[str]:
     """Stemmed words without the empty ones; pairs of neighbouring characters for Chinese."""
     if is_chinese(text):

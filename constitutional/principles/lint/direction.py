@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from constitutional.principles.lint.english import EMPTY, THIRD, stem, unquoted
 
 FOLLOWING = "following the principle"
+AMOUNT = "amount of "
 SCALES = {
     FOLLOWING: (
         r"follows?|upholds?|respects the (?:principle|rule)|keeps to the (?:principle|rule)|better|best",
@@ -134,7 +135,7 @@ def amounts(half: str, text: str) -> dict[str, tuple[int, str]]:
         named = _compared(text)
     for word, sign, words in named:
         if len(word) > 3 and word.lower() not in EMPTY:
-            found.setdefault(f"amount of {stem(word.lower())!r}", set()).add((sign, words))
+            found.setdefault(f"{AMOUNT}{stem(word.lower())}", set()).add((sign, words))
     return {name: min(items) for name, items in found.items() if len({sign for sign, _ in items}) == 1}
 
 
