@@ -28,6 +28,7 @@ SHIPPED = {
     "critique/check": critic.VARIABLES,
     "critique/explain": critic.VARIABLES,
     "judge/pairwise": judge.VARIABLES,
+    "lint/review": frozenset({"principle"}),
     "revise/refuse": reviser.VARIABLES,
     "revise/revise": reviser.VARIABLES,
     "score/pointwise": scorer.VARIABLES,
@@ -191,7 +192,7 @@ def test_a_shipped_template_says_the_principle_after_what_calls_share(tmp_path: 
     assert HONEST.statement not in first[: one.shared]
     for key in SHIPPED[name] & {"response", "a", "b"}:
         assert str(VALUES[key]) in first[: one.shared]
-    assert "User: Hi\n\nAssistant: Ho\n\nUser: And now?" in first[: one.shared]
+    assert "messages" not in SHIPPED[name] or "User: Hi\n\nAssistant: Ho\n\nUser: And now?" in first[: one.shared]
     assert "\x00" not in first
 
 

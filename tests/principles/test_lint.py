@@ -237,6 +237,10 @@ def test_a_misspelt_rule_silences_nothing_and_is_said(linted: Linted) -> None:
     assert any("did you mean 'negation'?" in message for message in said)
 
 
+def test_a_reviewing_model_is_silenced_like_a_rule(linted: Linted) -> None:
+    assert linted(constitution(SOURCED | {"lint_ignore": ["reviewer"]}, lint={"ignore": ["reviewer"]})) == []
+
+
 def test_what_is_extended_counts_and_is_not_reported_on(linted: Linted) -> None:
     kind = {"id": "kind", "statement": "The answer is kind."}
     Path("below.yaml").write_text(yaml.safe_dump(constitution(kind, SOURCED) | {"name": "below"}))

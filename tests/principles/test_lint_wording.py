@@ -254,3 +254,21 @@ def test_every_half_has_its_longest(found: Found) -> None:
     assert "too-long" in found(STAYS_SHORT, critique=long)
     assert "too-long" in found("回答" + "注明年月日和地点" * 20)
     assert found(STAYS_SHORT, critique="Count the words, and say by how many there are more than fifty.") == set()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "is " + "truly " * 5000 + "x",
+        "The answer " + "only " * 5000 + "says",
+        "like a " + "very, " * 5000 + "friend",
+        "The answer uses a " + "kind, " * 5000 + "x",
+        "kind and " * 5000,
+        '"' * 5001,
+        "回答" + "不并且同时说明友善、" * 2000,
+    ],
+    ids=range(7),
+)
+@pytest.mark.timeout(20)
+def test_a_wording_without_end_is_read_in_time(found: Found, statement: str) -> None:
+    assert found(statement) is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from constitutional.principles.lint.english import MOST_READ
+
 CHARACTER = re.compile(r"[一-鿿]")
 SUBJECT = re.compile(
     r"^(?:(?:当|如果|若|如|在|对于?|面对|遇到|凡是?|涉及|用户|被问)[^，。；：]*，)?(?:则|那么)?(?:助手|模型|AI|人工智能)?的?(?:每[个次]?)?"
@@ -42,7 +44,7 @@ def is_chinese(text: str) -> bool:
 
 
 def predicate(statement: str) -> str:
-    text = re.sub(r"[“「『\"][^”」』\"]*[”」』\"]", "○", "".join(statement.split()))
+    text = re.sub(r"[“「『\"][^”」』\"]*[”」』\"]", "○", "".join(statement.split())[:MOST_READ])
     return SUBJECT.sub("", text, count=1)
 
 

@@ -83,12 +83,14 @@ RELATIVE = re.compile(
     rf"may|might|must|should|does|do|did|{_THIRD}|{_BASE}|\w+ed)\b",
     re.IGNORECASE,
 )
+MOST_READ = 4000
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|`[^`]*`|「[^」]*」|『[^』]*』|(?<!\w)\'[^\']*\'(?!\w)|(?<!\w)‘[^’]*’(?!\w)')
 
 
 def unquoted(text: str) -> str:
-    """Without what stands in quotation marks: a word that is talked about is not a word that is used."""
-    return _QUOTED.sub(" ⟨⟩ ", " ".join(text.split()))
+    """Without what stands in quotation marks: a word that is talked about is not a word that is used. Of a text that is far
+    too long, the beginning."""
+    return _QUOTED.sub(" ⟨⟩ ", " ".join(text.split())[:MOST_READ])
 
 
 @cache
@@ -115,7 +117,7 @@ def sets_bound(clause: str) -> bool:
 
 def verb_at(text: str) -> bool:
     """Whether the text begins with a verb in the third person; a word that is a noun too needs an object after it."""
-    words = re.match(rf"(?:(?:\w+ly|also|always|then|only|never|both)\s+)*(?P<verb>{_THIRD})\b\s*(?P<next>[\w-]*)", text,
+    words = re.match(rf"(?:(?:\w+ly|also|always|then|never|both)\s+)*(?P<verb>{_THIRD})\b\s*(?P<next>[\w-]*)", text,
                      re.IGNORECASE)  # fmt: skip
     if words is None:
         return False

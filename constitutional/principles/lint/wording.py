@@ -10,7 +10,7 @@ from constitutional.principles.lint.rule import Hit, Rule, Subject, each
 
 _ADJECTIVE = "|".join(sorted({*english.TRAITS, *english.MEASURES}, key=len, reverse=True))
 _TRAIT = "|".join(sorted(english.TRAITS, key=len, reverse=True))
-_DEGREE = r"(?:(?:as|more|most|less|least|very|truly|always|both|\w+ly|an?|the|maximally)\s+)*"
+_DEGREE = r"(?:(?:as|more|most|less|least|very|always|both|\w+ly|an?|the)\s+)*"
 _COPULA = r"(?:is|are|be|being|sounds?|seems?|stays?|remains?|feels?|acts?|behaves?|appears?|more|most|as)"
 SEVERAL = re.compile(
     rf"\b{_COPULA}\s+{_DEGREE}(?:{_ADJECTIVE})(?:\s*,\s*(?:{_ADJECTIVE}))*\s*,?\s*(?:and|&|yet|but)\s+{_DEGREE}"
