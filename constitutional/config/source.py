@@ -28,6 +28,7 @@ EXPECTED = {
     "invalid-json-value": "a plain value",
 }
 HINTS = {
+    "expected ',' or '}', but got '?'": "inside { } a text with a question mark has to stand in quotes",
     "mapping values are not allowed here": "put a text with a colon in it in quotes, or under `>`",
     "found character '\\t' that cannot start any token": "indent with spaces",
 }
