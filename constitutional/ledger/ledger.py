@@ -15,6 +15,9 @@ from constitutional.ledger.schema import check_version, connect, create_or_check
 from constitutional.ledger.writer import Writer
 
 T = TypeVar("T")
+MOST_UNSAVED = 1000
+"""Replies that may wait for the writer. A model that answers faster than the disk takes it waits for the disk, and memory
+stays what it is."""
 
 
 class Ledger:
@@ -52,6 +55,8 @@ class Ledger:
             return decode(saved), True
         value, row = await ask()
         self._writer.put(row)
+        if len(self._writer.unsaved) > MOST_UNSAVED:
+            await self.flush()
         return value, False
 
     def _landed(self, key: str, task: asyncio.Task[Any]) -> None:

@@ -15,7 +15,7 @@ from constitutional.core.ruling import NO_VERDICT, TIED, rule, scalar
 A, B = (Response(name, "p", f"answer {name}", "m", 0, "") for name in ("a", "b"))
 FORCES: tuple[Force, ...] = ("hard", "strong", "soft")
 HALF = Fraction(1, 2)
-many = settings(max_examples=400, deadline=None)
+many = settings(max_examples=1000, deadline=None)
 
 
 @dataclass(frozen=True)
