@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from constitutional.core.constitution import Constitution
-from constitutional.core.enforcement import broken_tier
-from constitutional.core.records import Judgement, Response, Ruling, Trace
+from constitutional.core.enforcement import violators
+from constitutional.core.records import Judgement, Ruling, Trace
 from constitutional.core.ruling import rule
 
 CLEAR = 0.5
@@ -113,21 +113,11 @@ def rule_again(constitution: Constitution, trace: Trace, ruling: Ruling) -> Ruli
     a, b = responses[ruling.a], responses[ruling.b]
     known = {principle.id for _, principle in constitution}
     judgements = [item for item in judgements_of(trace, ruling) if item.principle_id in known]
-    return rule(constitution, trace.prompt.tags, a, b, judgements, violators(constitution, trace, (a, b)))
+    return rule(constitution, trace.prompt.tags, a, b, judgements, violators(constitution, trace.critiques, (a, b)))
 
 
 def judgements_of(trace: Trace, ruling: Ruling) -> list[Judgement]:
     return [item for item in trace.judgements if (item.a, item.b) == (ruling.a, ruling.b)]
-
-
-def violators(constitution: Constitution, trace: Trace, responses: Iterable[Response]) -> Mapping[str, str]:
-    """Response id → the hard tier that it breaks."""
-    violated: dict[str, set[str]] = {}
-    for critique in trace.critiques:
-        if critique.violates:
-            violated.setdefault(critique.response_id, set()).add(critique.principle_id)
-    tiers = {response.id: broken_tier(constitution, violated.get(response.id, set())) for response in responses}
-    return {name: tier for name, tier in tiers.items() if tier is not None}
 
 
 def _count_checks(found: Mapping[str, PrincipleStats], trace: Trace) -> None:

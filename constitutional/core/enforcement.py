@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 
 from constitutional.core.constitution import Constitution, Force, Principle, Tier
+from constitutional.core.records import Critique, Response
 
 
 def attempts(force: Force, rounds: int) -> int:
@@ -21,15 +22,22 @@ def guarded(constitution: Constitution, tags: Iterable[str], tier: Tier) -> tupl
     return tuple(principle for owner, principle in constitution.applicable(tags) if owner.id in ids)
 
 
-def worsened(before: Set[str], after: Set[str]) -> tuple[str, ...]:
-    """The principles that the text upheld and its revision violates: one is enough to drop the revision."""
-    return tuple(sorted(after - before))
-
-
 def broken_tier(constitution: Constitution, violated: Set[str]) -> str | None:
     """The highest hard tier with a violated principle: such a response is never chosen."""
     hard = (tier.id for tier, principle in constitution if tier.force == "hard" and principle.id in violated)
     return next(hard, None)
+
+
+def violators(
+    constitution: Constitution, critiques: Iterable[Critique], responses: Iterable[Response]
+) -> dict[str, str]:
+    """Response id → the hard tier that it breaks, of those that break one."""
+    violated: dict[str, set[str]] = {}
+    for critique in critiques:
+        if critique.violates:
+            violated.setdefault(critique.response_id, set()).add(critique.principle_id)
+    tiers = {response.id: broken_tier(constitution, violated.get(response.id, set())) for response in responses}
+    return {name: tier for name, tier in tiers.items() if tier is not None}
 
 
 def in_force(constitution: Constitution) -> Constitution:

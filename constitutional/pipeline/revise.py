@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from constitutional.core import hygiene
 from constitutional.core.constitution import Constitution, Principle, Tier
 from constitutional.core.digest import random_for
-from constitutional.core.enforcement import attempts, draw, guarded, worsened
+from constitutional.core.enforcement import attempts, draw, guarded
 from constitutional.core.records import Critique, Prompt, Reason, Response, Revision
 from constitutional.pipeline.groups import leader_first
 from constitutional.roles import Critic, Reviser, Rewrite, settled
@@ -29,8 +30,6 @@ class Revising:
     """Every candidate, whether it was kept or not."""
     critiques: list[Critique] = field(default_factory=list)
     revisions: list[Revision] = field(default_factory=list)
-    violated: dict[str, set[str]] = field(default_factory=dict)
-    """Response id → the principles that it was found to violate."""
 
     def candidate(self, rewrite: Rewrite) -> Response:
         """The rewritten text as a response of its own: ``17r2`` is the second candidate for ``17``."""
@@ -53,20 +52,26 @@ class Revising:
 
 
 class _Checks:
-    """Critiques of one prompt, recorded with the response that they are of."""
+    """Verdicts on the texts of one prompt. Each principle is asked about each text once, and only of that very text."""
 
     def __init__(self, critic: Critic, prompt: Prompt, state: Revising) -> None:
         self._critic = critic
         self._prompt = prompt
         self._state = state
+        self._known: dict[tuple[str, str], Critique] = {}
 
-    async def check(self, response: Response, principles: list[Principle]) -> dict[str, Critique]:
-        """Principle id → critique, on a shared prefix."""
-        found = await leader_first([functools.partial(self._ask, response, principle) for principle in principles])
+    async def check(self, response: Response, principles: Sequence[Principle]) -> list[Critique]:
+        """In the order of the principles, on a shared prefix."""
+        new = [principle for principle in principles if (response.id, principle.id) not in self._known]
+        found = await leader_first([functools.partial(self._ask, response, principle) for principle in new])
         self._state.critiques.extend(found)
-        violated = {critique.principle_id for critique in found if critique.violates}
-        self._state.violated.setdefault(response.id, set()).update(violated)
-        return {critique.principle_id: critique for critique in found}
+        self._known |= {(response.id, critique.principle_id): critique for critique in found}
+        return [self._known[response.id, principle.id] for principle in principles]
+
+    async def violated(self, response: Response, principles: Sequence[Principle]) -> list[Principle]:
+        """Those that the text violates."""
+        found = await self.check(response, principles)
+        return [principle for principle, critique in zip(principles, found, strict=True) if critique.violates]
 
     async def _ask(self, response: Response, principle: Principle) -> Critique:
         return await settled(self._critic.critique(self._prompt, response, principle))
@@ -99,74 +104,69 @@ class ReviseLoop:
         checks = _Checks(self._critic, prompt, state)
         applicable = self._constitution.applicable(prompt.tags)
         found = await checks.check(initial, [principle for _, principle in applicable])
-        for tier, principle in applicable:
-            critique = found[principle.id]
-            if critique.violates and state.final.id != initial.id:
-                critique = (await checks.check(state.final, [principle]))[principle.id]
+        for (tier, principle), critique in zip(applicable, found, strict=True):
+            if not critique.violates:
+                continue
+            (critique,) = await checks.check(state.final, [principle])
             if critique.violates:
-                await self._mend(state, checks, prompt, tier, principle, critique)
-            if tier.force == "hard" and self._refuser and principle.id in state.violated[state.final.id]:
-                await self._refuse(state, checks, prompt, tier, principle, critique, self._refuser)
+                critique = await self._mend(state, checks, prompt, tier, principle, critique)
+            if critique.violates and tier.force == "hard" and self._refuser is not None:
+                await self._refuse(self._refuser, state, checks, prompt, tier, principle, critique)
                 return state
         return state
 
     async def _mend(
         self, state: Revising, checks: _Checks, prompt: Prompt, tier: Tier, principle: Principle, critique: Critique
-    ) -> None:
+    ) -> Critique:
+        """The verdict on the text as it is left."""
         tried: set[str] = set()
         for _ in range(attempts(tier.force, self._rounds)):
-            current = state.final
             number = len(state.revisions) + 1
-            rewrite: Rewrite = await settled(self._reviser.revise(prompt, current, principle, critique, number))
+            rewrite: Rewrite = await settled(self._reviser.revise(prompt, state.final, principle, critique, number))
             text, cut = hygiene.cleaned(rewrite.text)
             if text in tried:
-                return
+                break
             tried.add(text)
-            note = _fault(text, current.text, tier)
+            note = _fault(text, state.final.text, tier)
             if note:
                 state.drop(rewrite, principle, note)
                 continue
-            made = state.candidate(_with_text(rewrite, text))
-            broken = await self._check(state, checks, prompt, tier, principle, made)
-            if broken:
+            made = state.candidate(replace(rewrite, text=text))
+            if await self._worsened(state, checks, prompt, tier, principle, made):
                 state.drop(rewrite, principle, Reason.WORSENED)
                 continue
             state.keep(made, principle, cut)
-            critique = next(c for c in reversed(state.critiques) if c.principle_id == principle.id)
+            (critique,) = await checks.check(made, [principle])
             if not critique.violates:
-                return
+                break
+        return critique
 
-    async def _check(
+    async def _worsened(
         self, state: Revising, checks: _Checks, prompt: Prompt, tier: Tier, principle: Principle, made: Response
-    ) -> tuple[str, ...]:
-        """Check a candidate; what it breaks that the text before it upheld."""
-        others = [other for other in guarded(self._constitution, prompt.tags, tier) if other.id != principle.id]
-        await checks.check(made, [principle, *others])
-        before = state.violated[state.final.id]
-        broken = worsened(before | {principle.id}, state.violated[made.id])
-        checked = {principle.id, *(other.id for other in others)}
-        state.violated[made.id] |= before - checked
-        return broken
+    ) -> bool:
+        """Whether a candidate violates a principle of its tier or above which the text before it upheld. The verdicts on
+        that text are of itself: what an earlier revision broke is not held against this one."""
+        guards = [principle, *(other for other in guarded(self._constitution, prompt.tags, tier) if other != principle)]
+        suspects = [other for other in await checks.violated(made, guards) if other != principle]
+        return len(await checks.violated(state.final, suspects)) < len(suspects)
 
     async def _refuse(
         self,
+        refuser: Reviser,
         state: Revising,
         checks: _Checks,
         prompt: Prompt,
         tier: Tier,
         principle: Principle,
         critique: Critique,
-        refuser: Reviser,
     ) -> None:
-        rewrite: Rewrite = await settled(
-            refuser.revise(prompt, state.final, principle, critique, len(state.revisions) + 1)
-        )
+        number = len(state.revisions) + 1
+        rewrite: Rewrite = await settled(refuser.revise(prompt, state.final, principle, critique, number))
         if not rewrite.text.strip():
             state.drop(rewrite, principle, Reason.EMPTY_REVISION)
             return
         made = state.candidate(rewrite)
-        await self._check(state, checks, prompt, tier, principle, made)
-        if state.violated[made.id] & {item.id for item in guarded(self._constitution, prompt.tags, tier)}:
+        if await checks.violated(made, guarded(self._constitution, prompt.tags, tier)):
             state.drop(rewrite, principle, Reason.UNRESOLVED)
         else:
             state.keep(made, principle, refusal=True)
@@ -193,19 +193,15 @@ class DrawnRevisions:
             if drawn is None:
                 return state
             principle = drawn[1]
-            critique = (await checks.check(state.final, [principle]))[principle.id]
+            (critique,) = await checks.check(state.final, [principle])
             rewrite: Rewrite = await settled(self._reviser.revise(prompt, state.final, principle, critique, number))
             text, cut = hygiene.cleaned(rewrite.text)
             note = hygiene.fault(text, state.final.text)
             if note:
                 state.drop(rewrite, principle, note)
             else:
-                state.keep(state.candidate(_with_text(rewrite, text)), principle, cut)
+                state.keep(state.candidate(replace(rewrite, text=text)), principle, cut)
         return state
-
-
-def _with_text(rewrite: Rewrite, text: str) -> Rewrite:
-    return Rewrite(text, rewrite.call, rewrite.model, rewrite.finish)
 
 
 def _fault(text: str, before: str, tier: Tier) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from constitutional.core.constitution import Constitution
-from constitutional.core.enforcement import broken_tier
+from constitutional.core.enforcement import violators
 from constitutional.core.records import Prompt, Reason, Reject, Ruling, Trace
 from constitutional.errors import (
     LedgerError,
@@ -75,12 +75,9 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         return Trace(prompt, rejects=empty)
     loop = _revising(cast)
     revised = await together(loop.revise(prompt, answer) for answer in answers)
-    violators = {
-        response.id: tier
-        for state in revised
-        for response in (state.initial, *state.responses)
-        if (tier := broken_tier(cast.constitution, state.violated.get(response.id, set()))) is not None
-    }
+    responses = (*answers, *_all(revised, lambda state: state.responses))
+    critiques = _all(revised, lambda state: state.critiques)
+    broken = violators(cast.constitution, critiques, responses)
     unkept = tuple(
         Reject(prompt.id, revision.note, f"{revision.response_id}, round {revision.round}, {revision.principle_id}")
         for state in revised
@@ -88,7 +85,7 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         if revision.note
     )
     final = {state.initial.id: state.final for state in revised}
-    arena = LiveArena(prompt, tuple(answers), final, violators, cast.constitution, cast.judge, cast.scorer, cast.seed)
+    arena = LiveArena(prompt, tuple(answers), final, broken, cast.constitution, cast.judge, cast.scorer, cast.seed)
     try:
         rulings: tuple[Ruling, ...] = tuple(await settled(cast.pairing.pair(arena)))
     except BaseException:
@@ -96,14 +93,14 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         raise
     trace = Trace(
         prompt,
-        responses=(*answers, *_all(revised, lambda state: state.responses)),
-        critiques=_all(revised, lambda state: state.critiques),
+        responses=responses,
+        critiques=critiques,
         revisions=_all(revised, lambda state: state.revisions),
         scores=arena.scores,
         judgements=arena.judgements,
         rulings=rulings,
         rejects=empty + unkept,
-        unresolved=tuple(sorted(violators)),
+        unresolved=tuple(sorted(broken)),
     )
     return await pair_up(trace, rulings, arena.values, cast.strategy, cast.min_margin, cast.filters)
 

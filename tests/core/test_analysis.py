@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constitutional.core.analysis import PrincipleStats, principle_stats, rule_again, violators
+from constitutional.core.analysis import PrincipleStats, principle_stats, rule_again
 from constitutional.core.constitution import Constitution, Principle, Tier
+from constitutional.core.enforcement import violators
 from constitutional.core.records import Critique, Judgement, Message, Prompt, Response, Revision, Ruling, Trace
 from constitutional.core.ruling import rule
 
@@ -48,7 +49,7 @@ def random_trace(seed: int) -> Trace:
         (Revision("p.0", "p.0r1", chance.choice(NAMES), 1, ""),),
         judgements=tuple(judgements),
     )
-    hard = violators(RULES, trace, trace.responses)
+    hard = violators(RULES, trace.critiques, trace.responses)
     return replace(trace, rulings=(rule(RULES, (), second, first, judgements, hard),))
 
 

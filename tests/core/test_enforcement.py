@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constitutional.core.constitution import Constitution, Principle, Tier
-from constitutional.core.enforcement import attempts, broken_tier, draw, guarded, worsened
+from constitutional.core.enforcement import attempts, broken_tier, draw, guarded
 
 RULES = Constitution(
     "rules",
@@ -38,11 +38,6 @@ def test_a_revision_is_guarded_by_its_own_tier_and_those_above_that_apply() -> N
         "honest",
         "topic",
     ]
-
-
-def test_only_what_was_upheld_can_be_worsened() -> None:
-    assert worsened({"a", "b"}, {"a"}) == ()
-    assert worsened({"a"}, {"a", "c", "b"}) == ("b", "c")
 
 
 def test_only_a_hard_violation_vetoes_and_the_highest_tier_is_named() -> None:

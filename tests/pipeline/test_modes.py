@@ -172,3 +172,32 @@ def test_what_small_models_put_into_revisions(
     )
     if kept:
         assert revision.cut
+
+
+def test_what_an_earlier_revision_mended_may_not_be_broken_again(tmp_path: Path) -> None:
+    """Mending the hard violation mends the strong one too; the verdict on the first text is not that on the second."""
+    world = World(revise=lambda answer, word: {"bad": "rude day", "rude": "false day"}[word])
+    trace = run(tmp_path, ["bad false rude day"], SAFETY, TRUTH, STYLE, world=world).trace
+    assert [(revision.principle_id, revision.note) for revision in trace.revisions] == [
+        ("bad", ""),
+        ("rude", Reason.WORSENED),
+    ]
+    assert trace.pairs[0].chosen.text == "rude day"
+
+
+def test_what_an_earlier_revision_broke_is_not_held_against_a_later_one(tmp_path: Path) -> None:
+    """A hard violation may be mended at the cost of the style; the strong revision then finds the text as it is."""
+    texts = {"bad": "false loud rude day", "false": "loud rude day", "loud": "rude day", "rude": "day"}
+    style = tier("style", "soft", "loud", "rude")
+    trace = run(tmp_path, ["bad false rude day"], SAFETY, TRUTH, style, world=World(revise=lambda a, w: texts[w])).trace
+    assert [(revision.principle_id, revision.note) for revision in trace.revisions] == [
+        ("bad", ""),
+        ("false", ""),
+        ("rude", ""),
+    ]
+
+
+def test_no_principle_is_asked_about_the_same_text_twice(tmp_path: Path) -> None:
+    trace = run(tmp_path, ["bad false rude day"], SAFETY, TRUTH, STYLE, world=World(revise=without), rounds=3).trace
+    asked = [(critique.response_id, critique.principle_id) for critique in trace.critiques]
+    assert len(asked) == len(set(asked))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constitutional.core.analysis import violators
+from constitutional.core.enforcement import violators
 from constitutional.core.records import Reason
 from constitutional.pipeline.pair import pair_up
 from tests.core.test_analysis import RULES, random_trace
@@ -18,7 +18,7 @@ from tests.core.test_analysis import RULES, random_trace
 @given(st.integers(0, 10**9), st.sampled_from([0.0, 0.2, 0.9]))
 def test_no_label_from_a_hard_violation_a_tie_or_too_small_a_margin(seed: int, min_margin: float) -> None:
     trace = random_trace(seed)
-    broken = violators(RULES, trace, trace.responses)
+    broken = violators(RULES, trace.critiques, trace.responses)
     trace = replace(trace, unresolved=tuple(sorted(broken)))
     (ruling,) = trace.rulings
     made = asyncio.run(pair_up(trace, trace.rulings, {}, "s", min_margin, ()))
