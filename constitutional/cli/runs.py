@@ -12,12 +12,9 @@ from pathlib import Path
 from constitutional.config.run import RunConfig
 from constitutional.core.codec import from_json
 from constitutional.core.constitution import Constitution
-from constitutional.core.enforcement import in_force
 from constitutional.core.records import Trace
 from constitutional.errors import LedgerError
 from constitutional.ledger import LedgerView, RunFolder
-from constitutional.pipeline.setup import read_constitution
-from constitutional.plugins import PluginHost
 
 CURRENT = "state LIKE ? || ':%'"
 """Traces of the plan that the run was last made with."""
@@ -30,16 +27,12 @@ class OpenRun:
 
     @cached_property
     def config(self) -> RunConfig:
-        saved = self.view.meta("config")
-        if saved is None:
-            raise LedgerError(f"{self.folder.path} holds no run yet")
-        return RunConfig.model_validate(json.loads(saved))
+        return RunConfig.model_validate(json.loads(self._saved("config")))
 
     @cached_property
     def constitution(self) -> Constitution:
-        """The one that the run was made with, from where it was read then."""
-        base = Path(self.view.meta("base") or ".")
-        return in_force(read_constitution(self.config.constitution, base, PluginHost()))
+        """The one in force when the run was made, whatever its file says now."""
+        return from_json(Constitution, self._saved("constitution"))
 
     def traces(self, prompt_id: str = "", most: int = -1) -> Iterator[Trace]:
         """In the order of the prompts; of those whose id begins so. The exact id comes first."""
@@ -56,6 +49,12 @@ class OpenRun:
 
     def some_ids(self) -> list[str]:
         return [name for (name,) in self.view.rows("SELECT prompt_id FROM traces ORDER BY position LIMIT 5")]
+
+    def _saved(self, key: str) -> str:
+        saved = self.view.meta(key)
+        if saved is None:
+            raise LedgerError(f"{self.folder.path} holds no run with its {key}: make it with `constitutional generate`")
+        return saved
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Records to JSON and back, driven by their annotations."""
+"""Records and constitutions to JSON and back, driven by their annotations."""
 
 from __future__ import annotations
 
@@ -26,12 +26,20 @@ def from_json(kind: type[T], text: str) -> T:
 def _as_dict(record: Any) -> dict[str, Any]:
     if isinstance(record, frozenset):
         raise TypeError("a set has no order: records hold tuples")
-    return {name: getattr(record, name) for name in _names(typing.cast("Hashable", type(record)))}
+    plain, sets = _names(typing.cast("Hashable", type(record)))
+    value = {name: getattr(record, name) for name in plain}
+    for name in sets:
+        value[name] = sorted(getattr(record, name))
+    return value
 
 
 @cache
-def _names(kind: Hashable) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(typing.cast("Any", kind)))
+def _names(kind: Hashable) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Its fields, and those of them that are declared as sets apart: these are written in order."""
+    names = tuple(field.name for field in fields(typing.cast("Any", kind)))
+    hints = typing.get_type_hints(kind)
+    sets = tuple(name for name in names if typing.get_origin(hints[name]) is frozenset)
+    return tuple(name for name in names if name not in sets), sets
 
 
 @cache
@@ -40,8 +48,8 @@ def _decoder(kind: Hashable) -> Decoder:
     if origin is types.UnionType:
         (inner,) = (argument for argument in arguments if argument is not types.NoneType)
         return _optional(_decoder(inner))
-    if origin is tuple:
-        return _sequence(_decoder(arguments[0]))
+    if origin in (tuple, frozenset):
+        return _sequence(origin, _decoder(arguments[0]))
     if is_dataclass(kind) or (isinstance(kind, type) and issubclass(kind, tuple)):
         return _fields(kind, {name: _decoder(hint) for name, hint in typing.get_type_hints(kind).items()})
     return lambda value: value
@@ -51,8 +59,8 @@ def _optional(inner: Decoder) -> Decoder:
     return lambda value: None if value is None else inner(value)
 
 
-def _sequence(inner: Decoder) -> Decoder:
-    return lambda value: tuple(inner(item) for item in value)
+def _sequence(kind: Any, inner: Decoder) -> Decoder:
+    return lambda value: kind(inner(item) for item in value)
 
 
 def _fields(kind: Any, decoders: dict[str, Decoder]) -> Decoder:

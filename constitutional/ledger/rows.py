@@ -128,7 +128,9 @@ class MetaRow:
     value: str
 
     def statements(self) -> list[Statement]:
-        return [("INSERT OR REPLACE INTO meta VALUES (?,?)", (self.key, self.value))]
+        """A lone surrogate, which SQLite cannot hold, is written as JSON would write it."""
+        value = self.value.encode("utf-8", "backslashreplace").decode()
+        return [("INSERT OR REPLACE INTO meta VALUES (?,?)", (self.key, value))]
 
 
 Row = CallRow | TraceRow | SeenRow | BadRow | MetaRow

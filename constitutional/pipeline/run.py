@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.config.run import RunConfig
+from constitutional.core.codec import to_json
 from constitutional.core.records import Prompt, Reason, Reject, Trace
 from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedError
 from constitutional.ledger import Ledger, LedgerView, RunFolder
@@ -81,9 +82,9 @@ async def run_prompts(
             state = RunState(meter, assembly.models.throttles, _total(config, base))
             session = int(view.one("SELECT max(session) FROM traces") or 0) + 1
             ledger.set_meta("config", json.dumps(config.model_dump(mode="json"), sort_keys=True))
-            ledger.set_meta("base", str(base))
             ledger.set_meta("plan", assembly.plan)
             ledger.set_meta("answers", answers_key(config, assembly.models))
+            ledger.set_meta("constitution", to_json(assembly.constitution))
             ledger.set_meta("templates", json.dumps(assembly.templates, sort_keys=True))
             if started is not None:
                 started(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,20 @@ def test_stats_of_a_run(finished: Path) -> None:
     assert len(shown.splitlines()) >= 7
 
 
+def test_stats_are_of_the_constitution_that_the_run_was_made_with(tmp_path: Path, rules: Path) -> None:
+    prompts = write_prompts(tmp_path / "prompts.jsonl", 3)
+    generate(
+        "--model", "scripted:demo", "--constitution", str(rules), "--prompts", str(prompts), "--out",
+        str(tmp_path / "run"),
+    )  # fmt: skip
+    before = json.loads(call("stats", "run", "--json", cwd=tmp_path).stdout)
+    assert [entry["principle"] for entry in before] == ["rude", "loud", "false"]
+    rules.write_text(rules.read_text().replace("loud", "quiet").replace("strong", "soft"))
+    assert json.loads(call("stats", "run", "--json", cwd=tmp_path).stdout) == before
+    rules.unlink()
+    assert json.loads(call("stats", "run", "--json", cwd=tmp_path).stdout) == before
+
+
 def test_explain_tells_the_story_of_one_prompt(finished: Path) -> None:
     listed = json.loads(call("stats", "run", "--json", cwd=finished).stdout)
     assert listed
@@ -150,6 +165,10 @@ def test_an_unknown_prompt_or_run_is_said_to_be_so(finished: Path) -> None:
     assert (done.returncode, "no prompt named 'zzzz'" in done.stderr) == (2, True)
     done = call("stats", "nowhere", cwd=finished)
     assert (done.returncode, "is no run folder" in done.stderr) == (1, True)
+    with sqlite3.connect(finished / "run/run.db") as connection:
+        connection.execute("DELETE FROM meta WHERE key='constitution'")
+    done = call("stats", "run", cwd=finished)
+    assert (done.returncode, "run holds no run with its constitution" in done.stderr) == (1, True)
 
 
 def test_diff_says_what_would_change_in_a_run(finished: Path) -> None:

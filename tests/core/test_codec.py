@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from constitutional.core.codec import from_json, to_json
+from constitutional.core.constitution import Constitution, Example, PluginUse, Principle, Tier
 from constitutional.core.records import (
     Conflict,
     Critique,
@@ -85,6 +86,18 @@ def test_infinity_survives() -> None:
 def test_a_field_that_is_not_known_is_an_error() -> None:
     with pytest.raises(KeyError, match="surprise"):
         from_json(Reject, '{"prompt_id":"p","reason":"tie","surprise":1}')
+
+
+def test_a_constitution_comes_back_exactly_and_its_sets_are_written_in_order() -> None:
+    example = Example("q", better="a", worse="b", where="x.yaml:9:1")
+    use = PluginUse("keyword", {"words": ["a", {"b": 1.5}]}, "x.yaml:8:1")
+    one = Principle("one", "One \ud800.", weight=0.5, tags=frozenset("dbac"), judge=use, examples=(example,))
+    tier = Tier("t", "hard", (one, Principle("two", "Two.", unless=frozenset({"x"}))), 0.1, "x.yaml:2:1")
+    rules = Constitution("rules", "1", (tier,), {"tag": {"one": 0.0}}, "draw", "refuse", "…", frozenset({"vague"}))
+    text = to_json(rules)
+    assert from_json(Constitution, text) == rules
+    assert to_json(from_json(Constitution, text)) == text
+    assert '"tags":["a","b","c","d"]' in text
 
 
 def test_a_set_is_refused_since_it_has_no_order() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from constitutional.cli.runs import open_run
+from constitutional.core.constitution import Principle
 from constitutional.core.records import Judgement, Reason, Response, Trace
 from constitutional.errors import LedgerError
 from constitutional.ledger import LedgerView, RunFolder
@@ -32,6 +34,16 @@ def test_a_record_that_cannot_be_stored_costs_its_own_prompt(tmp_path: Path, odd
     assert [trace.status for trace in made.traces] == ["paired", "failed"]
     assert made.traces[1].rejects[0].reason == Reason.PLUGIN_FAILED
     assert "cannot be stored" in made.traces[1].rejects[0].detail
+
+
+def test_a_ledger_keeps_the_constitution_letter_for_letter(tmp_path: Path) -> None:
+    odd = {"id": "odd", "statement": "avoid rude \ud800", "when": {"unless": ["b", "a"]}}
+    run(tmp_path, ["rude one"], STYLE | {"principles": [odd]})
+    (tmp_path / "words.yaml").unlink()
+    with open_run(tmp_path / "run") as opened:
+        (item,) = opened.constitution.tiers
+    assert (item.id, item.force) == ("style", "soft")
+    assert item.principles == (Principle("odd", "avoid rude \ud800", unless=frozenset({"a", "b"})),)
 
 
 def test_observers_see_the_run_and_each_new_trace(tmp_path: Path) -> None:
