@@ -44,11 +44,12 @@ class Tested:
 
 
 async def run_examples(config: RunConfig, folder: RunFolder, host: PluginHost, base: Path) -> Tested:
-    """All examples of the configured constitution. The folder's ledger makes a second run free."""
+    """All examples of the configured constitution. The folder's ledger makes a second run free. A principle is tested as
+    in mode `tiered`, whatever the constitution's is: in `draw` a critic gives no verdict."""
     ledger = Ledger(folder.ledger)
     try:
         meter = Meter(config.max_calls, config.max_cost)
-        assembly = assemble(config, host, base, recorded(ledger, meter, config))
+        assembly = assemble(config, host, base, recorded(ledger, meter, config), "tiered")
         try:
             outcomes = await asyncio.gather(
                 *(

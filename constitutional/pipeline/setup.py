@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +120,12 @@ class Assembly:
         return f"{self.plan}:{digest([prompt_id, messages, tags])}"
 
 
-def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind) -> Assembly:
-    """``base`` is where relative paths start; ``bind`` makes the model that a role sees."""
+def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind, mode: Mode | None = None) -> Assembly:
+    """``base`` is where relative paths start; ``bind`` makes the model that a role sees; ``mode`` goes before the
+    constitution's own."""
     check_budget(config)
-    constitution = in_force(read_constitution(config.constitution, base, host))
+    constitution = read_constitution(config.constitution, base, host)
+    constitution = in_force(replace(constitution, mode=mode or constitution.mode))
     models = Models(config, host, base, constitution.mode)
     templates = Templates(base)
     parts: dict[str, Any] = {}

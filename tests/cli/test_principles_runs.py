@@ -72,7 +72,9 @@ def rules(tmp_path: Path) -> Path:
 JUDGE = ("--judge", "scripted:tests.cli.test_principles_runs:mistaken")
 
 
-def test_exactly_the_planted_mistakes_are_found(rules: Path) -> None:
+@pytest.mark.parametrize("mode", ["tiered", "all", "draw"])
+def test_exactly_the_planted_mistakes_are_found(rules: Path, mode: str) -> None:
+    rules.write_text(yaml.safe_dump(RULES | {"mode": mode}))
     done = call("test", rules, *JUDGE, "--json", "--junit", "out.xml", cwd=rules.parent)
     assert done.returncode == 1, done.stderr
     outcomes = json.loads(done.stdout)["outcomes"]
