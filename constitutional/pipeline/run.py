@@ -80,7 +80,7 @@ async def run_prompts(
             meter = _meter(config, view)
             assembly = assemble(config, host, base, recorded(ledger, meter, config))
             state = RunState(meter, assembly.models.throttles, _total(config, base))
-            session = int(view.one("SELECT max(session) FROM traces") or 0) + 1
+            session = 1 + max(int(view.one(f"SELECT max(session) FROM {table}") or 0) for table in ("traces", "rows"))
             ledger.set_meta("config", json.dumps(config.model_dump(mode="json"), sort_keys=True))
             ledger.set_meta("plan", assembly.plan)
             ledger.set_meta("answers", answers_key(config, assembly.models))

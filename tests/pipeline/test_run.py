@@ -46,6 +46,13 @@ def test_a_ledger_keeps_the_constitution_letter_for_letter(tmp_path: Path) -> No
     assert item.principles == (Principle("odd", "avoid rude \ud800", unless=frozenset({"a", "b"})),)
 
 
+def test_bad_rows_are_those_of_the_last_session_even_if_the_first_had_nothing_else(tmp_path: Path) -> None:
+    first = run(tmp_path, [{"no": 1}, {"no": 2}, {"no": 3}], STYLE, max_failure_rate=1)
+    assert [source.rpartition(":")[2] for source, _, _ in first.bad_rows] == ["1", "2", "3"]
+    second = run(tmp_path, ["rude one", {"no": 2}], STYLE, max_failure_rate=1)
+    assert [source.rpartition(":")[2] for source, _, _ in second.bad_rows] == ["2"]
+
+
 def test_observers_see_the_run_and_each_new_trace(tmp_path: Path) -> None:
     seen: list[Any] = []
 
