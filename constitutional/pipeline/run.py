@@ -50,7 +50,6 @@ class Done:
     """What an earlier session knows of a finished prompt."""
 
     state: str
-    position: int
     pairs: int
     reasons: list[str]
     failed: bool
@@ -190,14 +189,14 @@ class _Driver:
             return {}
         marks = ",".join("?" * len(ids))
         rows = self._view.rows(
-            "SELECT t.prompt_id, t.state, t.position, t.pairs, t.status,"
+            "SELECT t.prompt_id, t.state, t.pairs, t.status,"
             " (SELECT group_concat(reason) FROM rejects r WHERE r.prompt_id = t.prompt_id)"
             f" FROM traces t WHERE t.prompt_id IN ({marks})",
             *ids,
         )
         return {
-            prompt_id: Done(state, position, pairs, reasons.split(",") if reasons else [], status == "failed")
-            for prompt_id, state, position, pairs, status, reasons in rows
+            prompt_id: Done(state, pairs, reasons.split(",") if reasons else [], status == "failed")
+            for prompt_id, state, pairs, status, reasons in rows
         }
 
     def _keep(self, prompt: Prompt, done: Done, position: int) -> None:
@@ -213,7 +212,6 @@ class _Driver:
     def _begin(self, prompt: Prompt, position: int) -> None:
         task = asyncio.get_running_loop().create_task(self._trace(prompt, position))
         self._tasks.add(task)
-        self._state.in_work += 1
         task.add_done_callback(self._ended)
 
     async def _trace(self, prompt: Prompt, position: int) -> None:
@@ -251,7 +249,6 @@ class _Driver:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._state.in_work -= 1
         self._finished.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             fault = (
@@ -264,7 +261,6 @@ class _Driver:
         if self._why is not None:
             return
         self._why, self._status = why, status
-        self._state.draining = True
         self._state.meter.stopping = why
         for throttle in self._assembly.models.throttles.values():
             throttle.stop(why)

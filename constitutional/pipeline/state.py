@@ -27,9 +27,7 @@ class RunState:
     pairs: int = 0
     failures: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
-    in_work: int = 0
     began: float = field(default_factory=monotonic)
-    draining: bool = False
 
     def traced(self, trace: Trace) -> None:
         self.prompts += 1
