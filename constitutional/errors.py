@@ -8,8 +8,7 @@
     ├── UnknownNameError (LookupError)      no such plugin, template or constitution; near matches     exit 2
     ├── MissingExtraError (ImportError)     an optional package is needed; says what to install        exit 1
     ├── PluginError (RuntimeError)          a plugin that the run names does not work                  exit 1
-    ├── LedgerError (OSError)               run.db cannot be read or written                           exit 1
-    │   └── RunLockedError                  another process works on this run folder
+    ├── LedgerError (OSError)               run.db cannot be read or written, or is in use              exit 1
     ├── ModelError (RuntimeError)           a model did not answer one request
     │   ├── RateLimitedError                ask again later; never fatal
     │   ├── TransientError                  5xx, time-out, reset, malformed reply: worth a retry
@@ -59,7 +58,7 @@ class UnknownNameError(ConstitutionalError, LookupError):
 
     @classmethod
     def among(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
-        """``no judge named 'pairwize'; did you mean 'pairwise'? known: …``"""
+        """``no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob'? known: …``"""
         return cls(f"no {kind} named {name!r}{near_matches(name, known)}{hint and f' ({hint})'}")
 
 
@@ -74,10 +73,6 @@ class PluginError(ConstitutionalError, RuntimeError):
 
 
 class LedgerError(ConstitutionalError, OSError):
-    pass
-
-
-class RunLockedError(LedgerError):
     pass
 
 

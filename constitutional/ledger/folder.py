@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from constitutional.errors import LedgerError, RunLockedError
+from constitutional.errors import LedgerError
 
 
 class RunFolder:
@@ -70,7 +70,7 @@ class RunLock:
         except OSError as error:
             owner = os.read(self._file, 32).decode(errors="replace").strip()
             os.close(self._file)
-            raise RunLockedError(
+            raise LedgerError(
                 f"{self._path.parent} is in use by another process{owner and f' (pid {owner})'}: "
                 "wait for it, stop it, or choose another --out folder"
             ) from error
