@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run, median, report
+from benchmarks.measure import Run, median, report, table
 from benchmarks.overhead import bare, generate, write_prompts
 from tests.support.server import Server, serve
 
@@ -90,6 +90,42 @@ def poisoned(prompts: int = 1000, bad: int = 5) -> dict[str, Any]:
         "extra_calls": sum(statuses.values()) - (prompts - bad),
         "refused": statuses.get("400", 0),
     }
+
+
+def summary(figures: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The lines of the README's table."""
+    poisoned = figures["poisoned"]
+    lost = f"{poisoned['failures']} and {poisoned['extra_calls']}"
+    times = [
+        ("time with stray 429s (5 %), against the bare SDK's", "stray", "< 1.5"),
+        ("time under a true limit of the rate, against the ideal", "limited", "< 1.15"),
+        ("time with answers of 0.2 to 2 s, against the bare SDK's", "uneven", "< 1.05"),
+    ]
+    rows = [(what, f"× {figures[key]['ratio']:.2f}", bar) for what, key, bar in times]
+    return [
+        *rows,
+        ("five of 1,000 prompts always refused: lost prompts, extra calls", lost, "5 and 5"),
+    ]
+
+
+def details(figures: dict[str, Any]) -> str:
+    """What stands on the benchmarks' page."""
+    rows = [
+        (
+            key,
+            f"{row['seconds']:.2f} s",
+            f"{row.get('bare_seconds', row.get('ideal_seconds')):.2f} s",
+            f"{row['ratio']:.2f}",
+        )
+        for key in ("stray", "limited", "uneven")
+        for row in [figures[key]]
+    ]
+    poisoned = figures["poisoned"]
+    return (
+        f"{table(('', 'time', 'to compare with', 'ratio'), rows)}\n\nMedians of {figures['runs']} runs. `limited` met "
+        f"{figures['limited']['429s']:,.0f} 429s. `poisoned`: {poisoned['prompts']:,} prompts, {poisoned['failures']} "
+        f"failures, {poisoned['extra_calls']} calls more than the sound prompts need."
+    )
 
 
 def main() -> None:

@@ -14,10 +14,11 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run, median, report, run
+from benchmarks.measure import Run, median, report, run, table
 from tests.support.server import Server, serve
 
 
@@ -70,13 +71,43 @@ def measure(prompts: int, in_flight: int, runs: int) -> dict[str, Any]:
         found: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
         for number in range(runs):
             for kind, work in kinds.items():
-                found[kind].append(timed(server, lambda work=work, number=number: work(number)))  # type: ignore[misc]
+                found[kind].append(timed(server, partial(work, number)))
     figures = {kind: {key: median([one[key] for one in rows]) for key in rows[0]} for kind, rows in found.items()}
     floor = [one["calls_per_second"] for one in found["bare SDK loop"]]
     for kind in ("answers only", "whole pipeline"):
         ratios = [one["calls_per_second"] / base for one, base in zip(found[kind], floor, strict=True)]
         figures[kind]["ratio_to_floor"] = median(ratios)
     return {"prompts": prompts, "in_flight": in_flight, "runs": runs, "medians": figures}
+
+
+def summary(figures: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The lines of the README's table."""
+    medians = figures["medians"]
+    answers, whole = medians["answers only"], medians["whole pipeline"]
+    floor = f"as a share of a bare loop over the same SDK, {figures['in_flight']} in flight"
+    peak = max(answers["peak_mb"], whole["peak_mb"])
+    return [
+        (f"calls per second {floor}: answers only", f"{answers['ratio_to_floor']:.2f}", "≥ 0.9"),
+        ("the same of the whole pipeline", f"{whole['ratio_to_floor']:.2f}", "≥ 0.9"),
+        ("peak memory of that", f"{peak:.0f} MB", "< 200 MB"),
+    ]
+
+
+def details(figures: dict[str, Any]) -> str:
+    """What stands on the benchmarks' page."""
+    head = ("", "calls", "calls/s", "share of the bare loop", "start to first call", "CPU per call", "peak memory")
+    rows = [
+        (
+            kind, f"{row['calls']:,.0f}", f"{row['calls_per_second']:,.0f}",
+            f"{row['ratio_to_floor']:.3f}" if "ratio_to_floor" in row else "",
+            f"{row['start_to_first_call']:.2f} s", f"{row['cpu_ms_per_call']:.2f} ms", f"{row['peak_mb']:.0f} MB",
+        )
+        for kind, row in figures["medians"].items()
+    ]  # fmt: skip
+    return (
+        f"{table(head, rows)}\n\n{figures['prompts']:,} prompts, {figures['in_flight']} in flight. Each figure is the "
+        f"median of {figures['runs']} runs in turns; the share is the median of each turn's share."
+    )
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run, report, run
+from benchmarks.measure import Run, report, run, table
 from benchmarks.overhead import write_prompts
 
 
@@ -48,6 +48,43 @@ def measure(sizes: list[int]) -> dict[str, Any]:
     figures["time_ratio"] = round(last["ms_per_prompt"] / first["ms_per_prompt"], 3)
     figures["memory_ratio"] = round(last["peak_mb"] / first["peak_mb"], 3)
     return figures
+
+
+def summary(figures: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The lines of the README's table."""
+    sizes = sizes_of(figures)
+    shown = " / ".join(f"{int(size):,}" for size in sizes)
+    peaks = " / ".join(f"{figures[size]['peak_mb']:.0f}" for size in sizes)
+    first, last, again = f"{int(sizes[0]):,}", f"{int(sizes[-1]):,}", figures["resume"]
+    slower, time = f"× {figures['time_ratio']:.2f}", f"{again['seconds']:.1f} s, {again['peak_mb']:.0f} MB"
+    return [
+        (f"peak memory with {shown} prompts", f"{peaks} MB", "< 200 MB, flat"),
+        (f"time per prompt: {last} prompts against {first}", slower, "none set"),
+        (f"a complete run of {again['prompts']:,} prompts, run again", time, "none set"),
+    ]
+
+
+def details(figures: dict[str, Any]) -> str:
+    """What stands on the benchmarks' page."""
+    head = ("prompts", "time", "per prompt", "calls", "pairs", "peak memory", "run.db")
+    rows = [
+        (
+            f"{int(size):,}", f"{row['seconds']:,.1f} s", f"{row['ms_per_prompt']:.2f} ms", f"{row['calls']:,}",
+            f"{row['pairs']:,}", f"{row['peak_mb']:.0f} MB", f"{row['ledger_mb']:,.0f} MB",
+        )
+        for size in sizes_of(figures)
+        for row in [figures[size]]
+    ]  # fmt: skip
+    again = figures["resume"]
+    return (
+        f"{table(head, rows)}\n\nFrom the smallest to the largest: time per prompt × {figures['time_ratio']:.2f}, memory × "
+        f"{figures['memory_ratio']:.2f}. The largest, complete, run again: {again['seconds']:.1f} s, "
+        f"{again['peak_mb']:.0f} MB."
+    )
+
+
+def sizes_of(figures: dict[str, Any]) -> list[str]:
+    return sorted((key for key in figures if key.isdigit()), key=int)
 
 
 def main() -> None:
