@@ -9,7 +9,7 @@ import io
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ Row = tuple[str, Any]
 """Where a row stands, and what it holds: a mapping, or a RowFault if it could not even be parsed."""
 
 
-def read_prompts(name: str, base: Path | None = None) -> Iterator[Prompt | RowFault]:
+def read_prompts(name: str, base: Path | None = None) -> Generator[Prompt | RowFault, None, None]:
     """Every prompt once, in order; the same dialogue again is a fault with the reason ``duplicate_prompt``."""
     seen = Seen()
     for source, row in _rows(name, base or Path.cwd()):

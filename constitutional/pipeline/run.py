@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ class _Driver:
         self._why: str | None = None
         self._status = "complete"
 
-    async def drive(self, rows: Iterator[Prompt | RowFault]) -> RunResult:
+    async def drive(self, rows: Generator[Prompt | RowFault, None, None]) -> RunResult:
         watcher = asyncio.create_task(self._watch())
         self._ledger.set_meta("status", "running")
         try:
@@ -142,7 +142,7 @@ class _Driver:
             watcher.cancel()
             for task in self._tasks:
                 task.cancel()
-            rows.close()  # type: ignore[attr-defined]
+            rows.close()
         return await self._result()
 
     async def _admit(self, rows: Iterator[Prompt | RowFault]) -> None:

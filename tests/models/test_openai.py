@@ -11,6 +11,7 @@ import pytest
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
 from constitutional.core.records import Message
 from constitutional.errors import (
+    ModelError,
     ModelUnavailableError,
     RateLimitedError,
     RequestRefusedError,
@@ -89,11 +90,11 @@ def test_a_server_without_logprobs_says_so() -> None:
     ],
 )
 def test_every_failure_has_its_own_error(
-    behaviour: dict[str, Any], error: type[Exception], reason: str, said: str
+    behaviour: dict[str, Any], error: type[ModelError], reason: str, said: str
 ) -> None:
     with serve(**behaviour) as server, pytest.raises(error, match=said) as caught:
         chat(server)
-    assert caught.value.reason == reason  # type: ignore[attr-defined]
+    assert caught.value.reason == reason
 
 
 def test_a_429_carries_how_long_to_wait() -> None:
