@@ -73,6 +73,8 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PluginHost]:
 
 
 Install = Callable[..., PluginHost]
+JUDGES = ["pairwise-logprob"]
+"""What ships, in the order of registration."""
 
 
 def errors(host: PluginHost) -> dict[str, str | None]:
@@ -81,7 +83,7 @@ def errors(host: PluginHost) -> dict[str, str | None]:
 
 def works(host: PluginHost) -> bool:
     """What ships is there, whatever the strangers do."""
-    return errors(host)[BUILTIN] is None and host.get("judge", "pairwise").distribution == BUILTIN
+    return errors(host)[BUILTIN] is None and host.get("judge", "pairwise-logprob").distribution == BUILTIN
 
 
 def test_a_good_plugin(install: Install) -> None:
@@ -89,7 +91,7 @@ def test_a_good_plugin(install: Install) -> None:
     found = host.get("judge", "my-judge")
     assert (found.kind, found.name, found.factory) == ("judge", "my-judge", dict)
     assert (found.distribution, found.version) == ("their-plugin", "1.2")
-    assert host.names("judge") == ["pairwise", "my-judge"]
+    assert host.names("judge") == [*JUDGES, "my-judge"]
     assert errors(host) == {BUILTIN: None, "mine": None}
 
 
@@ -147,7 +149,7 @@ def test_a_misspelt_hook_says_which_was_meant(install: Install) -> None:
 
     host = install(entry("bad", register_judge))
     assert str(errors(host)["bad"]).startswith("unknown hook 'register_judge'; did you mean 'register_judges' or ")
-    assert host.names("judge") == ["pairwise"]
+    assert host.names("judge") == JUDGES
     assert works(host)
 
 
@@ -169,7 +171,7 @@ def test_an_argument_that_a_hook_does_not_have(install: Install) -> None:
 
     host = install(entry("bad", register_judges))
     assert "colour" in str(errors(host)["bad"])
-    assert host.names("judge") == ["pairwise"]
+    assert host.names("judge") == JUDGES
     assert works(host)
 
 
@@ -196,7 +198,7 @@ def test_a_failed_plugin_is_fatal_only_where_its_name_is_wanted(install: Install
     with pytest.raises(UnknownNameError) as caught:
         host.get("judge", "my-judge")
     assert str(caught.value) == (
-        "no judge named 'my-judge'; known: pairwise "
+        f"no judge named 'my-judge'; known: {', '.join(sorted(JUDGES))} "
         "(plugins that failed: their-plugin (does not load: ImportError: no torch))"
     )
 
@@ -204,7 +206,7 @@ def test_a_failed_plugin_is_fatal_only_where_its_name_is_wanted(install: Install
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("judge", "pairwize", "no judge named 'pairwize'; did you mean 'pairwise'?"),
+        ("judge", "pairwise-logprop", "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob'?"),
         ("pairing", "best-vs-wurst", "no strategy named 'best-vs-wurst'; did you mean 'best-vs-worst'?"),
         ("model", "opanai", "no model provider named 'opanai'; did you mean 'openai'?"),
         ("constitution", "x", "no constitution named 'x'"),
@@ -229,8 +231,8 @@ def test_two_distributions_with_one_name_are_both_named(install: Install) -> Non
 
 
 def test_a_stranger_does_not_replace_what_ships(install: Install) -> None:
-    host = install(entry("bold", offering("pairwise"), offering("pairwise")))
-    assert errors(host)["bold"] == "judge 'pairwise' is offered by both constitutional and their-plugin"
+    host = install(entry("bold", offering("pairwise-logprob"), offering("pairwise-logprob")))
+    assert errors(host)["bold"] == "judge 'pairwise-logprob' is offered by both constitutional and their-plugin"
     assert works(host)
 
 
@@ -249,7 +251,7 @@ def test_two_distributions_may_have_one_entry_point_name(install: Install) -> No
         entry(BUILTIN, offering("three"), listening("three"), dist="third"),
     )
     assert [plugin.error for plugin in host.plugins] == [None] * 4
-    assert host.names("judge") == ["pairwise", "three", "one", "two"]
+    assert host.names("judge") == [*JUDGES, "three", "one", "two"]
     host.observe("trace_finished", trace=TRACED)
     assert sorted(heard) == ["one", "three", "two"]
 

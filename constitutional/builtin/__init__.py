@@ -39,7 +39,7 @@ def register_revisers(register: Register) -> None:
 
 @hookimpl
 def register_judges(register: Register) -> None:
-    register("pairwise", PairwiseJudge, config=PairwiseOptions)
+    register("pairwise-logprob", PairwiseJudge, config=PairwiseOptions)
 
 
 @hookimpl

@@ -24,7 +24,7 @@ from constitutional.plugins import PluginHost
 @click.option("--judge", required=True, metavar="PROVIDER:NAME", help="The model that checks and judges.")
 @click.option("--base-url", metavar="URL", help="Address of its server.")
 @click.option("--critic-plugin", default="llm", show_default=True, help="The critic plugin.")
-@click.option("--judge-plugin", default="pairwise", show_default=True, help="The judge plugin.")
+@click.option("--judge-plugin", default="pairwise-logprob", show_default=True, help="The judge plugin.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the ledger is kept [runs/test-NAME].")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the outcomes as JUnit XML, for CI.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -73,7 +73,7 @@ class RunConfig(_Strict):
     )
     critic: PartConfig = PartConfig(plugin="llm")
     reviser: PartConfig = PartConfig(plugin="llm")
-    judge: PartConfig = PartConfig(plugin="pairwise")
+    judge: PartConfig = PartConfig(plugin="pairwise-logprob")
     scorer: PartConfig = PartConfig(plugin="pointwise")
     strategy: PluginConfig = PluginConfig(plugin="revised-vs-initial")
     filters: list[PluginConfig] = []

@@ -98,7 +98,7 @@ def test_bad_json_on_line_17_of_many_is_recorded_and_the_rest_is_done(cli: Cli) 
     ("arguments", "message"),
     [
         (["--model", "opanai:gpt"], "no model provider named 'opanai'; did you mean 'openai'?"),
-        (["--judge", "pairwize"], "no judge named 'pairwize'; did you mean 'pairwise'?"),
+        (["--judge", "pairwise-logprop"], "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob'?"),
         (["--strategy", "best-vs-wurst"], "no strategy named 'best-vs-wurst'; did you mean 'best-vs-worst'?"),
         (
             ["--constitution", "bse"],
@@ -115,7 +115,7 @@ def test_an_unknown_name(cli: Cli, arguments: list[str], message: str) -> None:
 
 
 def test_an_unknown_template(cli: Cli) -> None:
-    put(r_yaml="judge: {plugin: pairwise, options: {template: judge/pairwize}}\n")
+    put(r_yaml="judge: {plugin: pairwise-logprob, options: {template: judge/pairwize}}\n")
     assert generate(cli, "r.yaml") == (
         2,
         ["error: no template 'judge/pairwize': neither a file nor a shipped name; did you mean 'judge/pairwise'?"],
@@ -124,7 +124,7 @@ def test_an_unknown_template(cli: Cli) -> None:
 
 def test_a_template_with_an_undefined_variable(cli: Cli, tmp_path: Path) -> None:
     put(
-        r_yaml="judge: {plugin: pairwise, options: {template: mine.jinja}}\n",
+        r_yaml="judge: {plugin: pairwise-logprob, options: {template: mine.jinja}}\n",
         mine_jinja="Compare.\n{{ principal.statement }}\n",
     )
     assert generate(cli, "r.yaml") == (
@@ -134,7 +134,7 @@ def test_a_template_with_an_undefined_variable(cli: Cli, tmp_path: Path) -> None
 
 
 def test_an_option_that_a_plugin_does_not_have(cli: Cli) -> None:
-    put(r_yaml="judge: {plugin: pairwise, options: {templte: x}}\n")
+    put(r_yaml="judge: {plugin: pairwise-logprob, options: {templte: x}}\n")
     code, errors = generate(cli, "r.yaml")
     assert (code, errors) == (
         2,
@@ -457,9 +457,9 @@ def test_plugins_as_json(cli: Cli) -> None:
     assert (made.code, made.err) == (0, "")
     assert [plugin["error"] for plugin in made.json["plugins"]] == [None]
     names = {(item["kind"], item["name"]) for item in made.json["names"]}
-    assert {("judge", "pairwise"), ("model", "vllm"), ("pairing", "best-vs-worst")} <= names
+    assert {("judge", "pairwise-logprob"), ("model", "vllm"), ("pairing", "best-vs-worst")} <= names
     options = {item["name"]: item["options"] for item in made.json["names"]}
-    assert "template" in options["pairwise"]["properties"]
+    assert "template" in options["pairwise-logprob"]["properties"]
 
 
 def test_the_version(cli: Cli) -> None:

@@ -110,7 +110,7 @@ def test_all_passing_is_exit_0(rules: Path) -> None:
 
 @pytest.mark.parametrize(
     ("judge", "said"),
-    [("pairwise", "expected provider:model"), ("nobody:x", "no model provider named 'nobody'")],
+    [("pairwise-logprob", "expected provider:model"), ("nobody:x", "no model provider named 'nobody'")],
 )
 def test_a_judge_that_is_none(rules: Path, judge: str, said: str) -> None:
     done = call("test", rules, "--judge", judge, cwd=rules.parent)

@@ -34,7 +34,7 @@ def write(folder: Path, text: str) -> Path:
             "for example openai:gpt-4o-mini",
         ),
         (
-            "models: {strong: openai:gpt}\njudge:\n  plugin: pairwise\n  model: srong\n",
+            "models: {strong: openai:gpt}\njudge:\n  plugin: pairwise-logprob\n  model: srong\n",
             "run.yaml:4:3: judge.model: no model 'srong' under `models` (there are: strong)",
         ),
         (
@@ -42,8 +42,8 @@ def write(folder: Path, text: str) -> Path:
             "run.yaml:1:23: critic.model: no model 'policy' under `models` (there are: none)",
         ),
         (
-            "judge: {plugin: pairwise, optons: {}}\n",
-            "run.yaml:1:27: judge.optons: unknown key; did you mean 'options'?",
+            "judge: {plugin: pairwise-logprob, optons: {}}\n",
+            "run.yaml:1:35: judge.optons: unknown key; did you mean 'options'?",
         ),
         (
             "filters:\n  - identical\n  - {name: min-length}\n",
@@ -98,7 +98,7 @@ def test_short_forms_mean_the_long_ones(tmp_path: Path) -> None:
     [
         ("{policy: a:b}", "", "policy"),
         ("{policy: a:b, judge: c:d}", "", "judge"),
-        ("{policy: a:b, judge: c:d, strong: e:f}", "judge: {plugin: pairwise, model: strong}", "strong"),
+        ("{policy: a:b, judge: c:d, strong: e:f}", "judge: {plugin: pairwise-logprob, model: strong}", "strong"),
     ],
 )
 def test_a_role_asks_the_model_it_names_else_that_of_its_own_name_else_the_policy(

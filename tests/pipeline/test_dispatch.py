@@ -128,7 +128,7 @@ def test_the_plan_names_the_plugin_its_options_and_its_version(tmp_path: Path, m
 
 def test_what_is_wrong_with_a_plugin_is_said_where_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = CONSTITUTION.replace("judge: count\n", "judge: coun\n").replace("at_most: 3", "at_mos: 3")
-    text = text.replace("judge: count}", "critic: llm, judge: pairwise}")
+    text = text.replace("judge: count}", "critic: llm, judge: pairwise-logprob}")
     text = text.replace("critic: llm", "critic: {plugin: llm, options: {check: no/such}}")
     with pytest.raises(ConfigError) as caught:
         assembled(tmp_path, text, host_of(monkeypatch, *COUNTING))
