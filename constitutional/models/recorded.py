@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from constitutional.core.digest import digest, seed_for
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.ledger import CallRow, Ledger
 from constitutional.models.base import ChatModel, NoLogprobs, read_option
+from constitutional.models.groups import leader_first
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
 
@@ -42,7 +45,9 @@ class RecordedModel:
         self._sampling = sampling
         self._price = price
         self._identity = dict(adapter.identity)
-        self._logprobs = True
+        self._logprobs: bool | None = None
+        """Whether the model gives log-probabilities; None: not known yet."""
+        self._first_choice = asyncio.Lock()
 
     @property
     def id(self) -> str:
@@ -64,16 +69,19 @@ class RecordedModel:
         return reply
 
     async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
-        """Log-probabilities where the model gives them, else ``SAMPLES`` replies at temperature 1, counted."""
-        request = filled(request, self._sampling)
-        if self._logprobs:
-            try:
-                return await self._choose_by_logprobs(request, options)
-            except NoLogprobs:
-                self._logprobs = False
-        return await self._choose_by_sampling(request, options)
+        """Log-probabilities where the model gives them, else ``SAMPLES`` replies at temperature 1, counted. Which of both
+        is found out by one call, and the others wait for it: each of them would be paid for in vain."""
+        request, choice = filled(request, self._sampling), None
+        if self._logprobs is None:
+            async with self._first_choice:
+                if self._logprobs is None:
+                    choice = await self._choose_by_logprobs(request, options)
+        if choice is None and self._logprobs:
+            choice = await self._choose_by_logprobs(request, options)
+        return await self._choose_by_sampling(request, options) if choice is None else choice
 
-    async def _choose_by_logprobs(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
+    async def _choose_by_logprobs(self, request: ChatRequest, options: tuple[str, ...]) -> Choice | None:
+        """None where the model gives none."""
         value = choose_value(self._identity, request, options)
         key = digest(value)
 
@@ -86,26 +94,31 @@ class RecordedModel:
             choice = replace(choice, calls=(key,))
             return choice, self._row(key, value, _choice_json(choice), choice.usage, began)
 
-        choice, reused = await self._ledger.answer(key, lambda text: choice_from(text, key), ask)
+        try:
+            choice, reused = await self._ledger.answer(key, lambda text: choice_from(text, key), ask)
+        except NoLogprobs:
+            self._logprobs = False
+            return None
+        if self._logprobs is None:
+            self._logprobs = True
         if reused:
             self._meter.reused(self._role, self.id)
         return choice
 
     async def _choose_by_sampling(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
-        votes: Counter[str] = Counter()
-        calls, usage = [], Usage()
-        for sample in range(SAMPLES):
-            seed = seed_for(0, digest(request.identity())[:16], f"choose:{sample}")
+        name = digest(request.identity())[:16]
+
+        def draw(sample: int) -> Coroutine[Any, Any, ChatReply]:
+            seed = seed_for(0, name, f"choose:{sample}")
             sampling = replace(self._sampling, temperature=1.0, max_tokens=16, seed=seed)
-            reply = await self.chat(replace(request, sampling=sampling, sample=sample))
-            option = read_option(reply.text, options)
-            if option is not None:
-                votes[option] += 1
-            calls.append(reply.call)
-            usage = reply.usage
-        read = votes.total()
+            return self.chat(replace(request, sampling=sampling, sample=sample))
+
+        replies = await leader_first([partial(draw, sample) for sample in range(SAMPLES)])
+        votes = Counter(read_option(reply.text, options) for reply in replies)
+        read = SAMPLES - votes[None]
         probabilities = tuple(votes[option] / read for option in options) if read else ()
-        return Choice(probabilities, f"sampled:{SAMPLES}", read / SAMPLES, usage, tuple(calls))
+        calls = tuple(reply.call for reply in replies)
+        return Choice(probabilities, f"sampled:{SAMPLES}", read / SAMPLES, replies[-1].usage, calls)
 
     async def _ask(self, call: Callable[[], Awaitable[R]]) -> tuple[R, float]:
         """The reply, and when it was first asked for. The budget is asked just before the call is sent, not when it joins

@@ -11,7 +11,7 @@ from constitutional.core.digest import random_for
 from constitutional.core.enforcement import draw
 from constitutional.core.records import Judgement, Prompt, Response, Ruling, Score
 from constitutional.core.ruling import rule, scalar
-from constitutional.pipeline.groups import leader_first
+from constitutional.models.groups import leader_first
 from constitutional.roles import Judge, Scorer, settled
 
 

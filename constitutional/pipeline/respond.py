@@ -5,7 +5,7 @@ from __future__ import annotations
 from constitutional.core.digest import seed_for
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.core.records import Message, Messages, Prompt, Response
-from constitutional.pipeline.groups import together
+from constitutional.models.groups import together
 from constitutional.roles import Model
 
 

@@ -10,8 +10,8 @@ from constitutional.config.run import RunConfig
 from constitutional.core.constitution import Principle
 from constitutional.core.messages import Sampling
 from constitutional.ledger import Ledger, RunFolder
+from constitutional.models.groups import leader_first
 from constitutional.models.meter import Meter
-from constitutional.pipeline.groups import leader_first
 from constitutional.pipeline.setup import Models, recorded
 from constitutional.plugins import PluginHost
 from constitutional.roles import Model

@@ -12,7 +12,7 @@ from constitutional.core.constitution import Constitution, Principle, Tier
 from constitutional.core.digest import random_for
 from constitutional.core.enforcement import attempts, draw, guarded
 from constitutional.core.records import Critique, Prompt, Reason, Response, Revision
-from constitutional.pipeline.groups import leader_first
+from constitutional.models.groups import leader_first
 from constitutional.roles import Critic, Reviser, Rewrite, settled
 
 

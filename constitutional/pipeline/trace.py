@@ -16,8 +16,8 @@ from constitutional.errors import (
     ModelUnavailableError,
     RunStoppedError,
 )
+from constitutional.models.groups import together
 from constitutional.pipeline.arena import LiveArena
-from constitutional.pipeline.groups import together
 from constitutional.pipeline.pair import pair_up
 from constitutional.pipeline.respond import respond
 from constitutional.pipeline.revise import DrawnRevisions, ReviseLoop, Revises, Revising
