@@ -13,9 +13,10 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from constitutional.core.constitution import Constitution, Principle
+from constitutional.core.constitution import Constitution, PluginUse, Principle
 from constitutional.core.messages import ChatReply, ChatRequest, Choice
 from constitutional.core.records import Critique, Judgement, Pair, Prompt, Response, Ruling, Score, Trace
+from constitutional.errors import PluginError
 from constitutional.templates import Templates
 
 T = TypeVar("T")
@@ -32,6 +33,42 @@ class Model(Protocol):
     async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice: ...
 
 
+class Remember(Protocol):
+    """A plugin's own costly or paid work, done once and recorded like a model's reply."""
+
+    async def __call__(
+        self, question: Any, work: Callable[[], Awaitable[Any]], *, assumed: Any = None, complete: bool = False
+    ) -> Any:
+        """What ``work`` gave for ``question``; both are JSON values. The question, with the plugin's kind, name, version
+        and options, names it in the ledger. ``complete``: the question says everything that the answer depends on, so
+        that kind and options play no part, and a changed option repeats nothing.
+
+        A dry run does no work: it takes ``assumed`` where the ledger does not have the answer."""
+        ...
+
+
+class Part(Protocol):
+    """Makes another registered plugin, for one that is made of several."""
+
+    def __call__(self, kind: str, use: PluginUse, model: str | None = None) -> Any:
+        """``model`` is the entry of the run's ``models`` that it asks; None: that of the role itself."""
+        ...
+
+
+async def _just_work(
+    question: Any, work: Callable[[], Awaitable[Any]], *, assumed: Any = None, complete: bool = False
+) -> Any:
+    return await work()
+
+
+def _no_part(kind: str, use: PluginUse, model: str | None = None) -> Any:
+    raise PluginError(f"{kind} {use.plugin!r} cannot be made here: this Setup knows no other plugins")
+
+
+def _not_noted(value: Any) -> None:
+    """A Setup outside a run has no plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """Everything a critic, reviser, judge, scorer, pairing or filter may use. Fields are only ever added."""
@@ -44,6 +81,13 @@ class Setup:
     templates: Templates
     constitution: Constitution
     seed: int = 0
+    remember: Remember = _just_work
+    """Records the plugin's own work. Never called while a configuration is only checked."""
+    part: Part = _no_part
+    """Makes another plugin. Only in the factory."""
+    depends: Callable[[Any], None] = _not_noted
+    """Makes a JSON value part of the plan: what answers depend on besides the options, such as the content of a file
+    that they name. Only in the factory."""
 
 
 @dataclass(frozen=True, slots=True)

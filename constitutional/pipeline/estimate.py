@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.core.records import Prompt
 from constitutional.ledger import LedgerView
 from constitutional.models.recorded import chat_from, chat_value, choice_from, choose_value, filled
+from constitutional.models.work import Worker, work_from
 from constitutional.pipeline.prompts import count_prompts, read_prompts
 from constitutional.pipeline.setup import Models, assemble, model_config, price_of, sampling_of
 from constitutional.pipeline.trace import trace_prompt
 from constitutional.plugins import PluginHost
-from constitutional.roles import Model
+from constitutional.roles import Model, Remember
 
 SAMPLE = 50
 CHARACTERS_PER_TOKEN = 4
@@ -63,16 +64,14 @@ class Estimate:
 class _Counting:
     """Answers nothing and counts what it is asked. ``worst``: every first option (yes, it violates) is certain."""
 
-    def __init__(
-        self, role: str, models: Models, config: RunConfig, loads: dict[str, Load], worst: bool, view: Any
-    ) -> None:
+    def __init__(self, role: str, models: Models, entry: str | None, binding: _Binding) -> None:
         self._role = role
-        self._adapter = models.adapter(role)
-        self._sampling = sampling_of(config, role, models.mode)
-        self._price = price_of(model_config(config, role))
-        self._load = loads.setdefault(role, Load())
-        self._worst = worst
-        self._view: LedgerView | None = view
+        self._adapter = models.adapter(role, entry)
+        self._sampling = sampling_of(models.config, role, models.mode, entry)
+        self._price = price_of(model_config(models.config, role, entry))
+        self._load = binding.load(role)
+        self._worst = binding.worst
+        self._view = binding.view
         self._serial = itertools.count()
 
     @property
@@ -101,11 +100,7 @@ class _Counting:
         return Choice(tuple(float(n == certain) for n in range(len(options))), "estimate", calls=(key,))
 
     def _saved(self, key: str) -> str | None:
-        if self._view is None:
-            return None
-        saved: str | None = self._view.one("SELECT reply FROM calls WHERE key = ?", bytes.fromhex(key))
-        self._load.known += saved is not None
-        return saved
+        return _saved(self._view, key, self._load)
 
     def _add(self, request: ChatRequest, completion: int) -> None:
         prompt = sum(len(content) for _, content in request.messages) // CHARACTERS_PER_TOKEN
@@ -113,6 +108,41 @@ class _Counting:
         self._load.prompt_tokens += prompt
         self._load.completion_tokens += completion
         self._load.cost += self._price.of(Usage(prompt, completion))
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """Implements ``setup.Bind`` for one pass."""
+
+    worst: bool
+    view: LedgerView | None
+    loads: dict[str, Load] = field(default_factory=dict)
+
+    def load(self, role: str) -> Load:
+        return self.loads.setdefault(role, Load())
+
+    def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
+        return _Counting(role, models, entry, self)
+
+    def remember(self, worker: Worker) -> Remember:
+        load = self.load(worker.kind)
+
+        async def assume(
+            question: Any, work: Callable[[], Awaitable[Any]], *, assumed: Any = None, complete: bool = False
+        ) -> Any:
+            saved = _saved(self.view, digest(worker.value(question, complete)), load)
+            load.calls += saved is None
+            return assumed if saved is None else work_from(saved)
+
+        return assume
+
+
+def _saved(view: LedgerView | None, key: str, load: Load) -> str | None:
+    if view is None:
+        return None
+    saved: str | None = view.one("SELECT reply FROM calls WHERE key = ?", bytes.fromhex(key))
+    load.known += saved is not None
+    return saved
 
 
 def estimate(config: RunConfig, host: PluginHost, base: Path, ledger: Path | None = None) -> Estimate:
@@ -139,19 +169,15 @@ def _pass(
     worst: bool,
     view: LedgerView | None,
 ) -> dict[str, Load]:
-    loads: dict[str, Load] = {}
-
-    def bind(role: str, models: Models) -> Model:
-        return _Counting(role, models, config, loads, worst, view)
-
-    assembly = assemble(config, host, base, bind)
+    binding = _Binding(worst, view)
+    assembly = assemble(config, host, base, binding)
 
     async def follow() -> None:
         for prompt in prompts:
             await trace_prompt(prompt, assembly.cast)
 
     asyncio.run(follow())
-    return {role: load for role, load in loads.items() if load.calls or load.known}
+    return {role: load for role, load in binding.loads.items() if load.calls or load.known}
 
 
 def _prompts(config: RunConfig, base: Path) -> Iterator[Prompt]:

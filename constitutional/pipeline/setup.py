@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from constitutional.config.constitution import Provided, constitution_digest, find_constitution, load_constitution
 from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PluginConfig, RunConfig
@@ -14,33 +14,51 @@ from constitutional.core.constitution import Constitution, Mode, PluginUse
 from constitutional.core.digest import canonical, digest
 from constitutional.core.enforcement import in_force
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
-from constitutional.errors import ConstitutionalError, PluginError, RunStoppedError, UsageError
+from constitutional.errors import (
+    ConstitutionalError,
+    PluginError,
+    RunStoppedError,
+    UnknownNameError,
+    UsageError,
+    near_matches,
+)
 from constitutional.ledger import Ledger
 from constitutional.models.base import ChatModel
 from constitutional.models.meter import Meter, Price
 from constitutional.models.recorded import RecordedModel
 from constitutional.models.throttle import Throttle
+from constitutional.models.work import RecordedWork, Worker
 from constitutional.pipeline.dispatch import CriticByPrinciple, JudgeByPrinciple, own_plugins
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import BUILTIN, PluginHost
-from constitutional.roles import Model, ModelSetup, Setup
+from constitutional.roles import Model, ModelSetup, Remember, Setup
 from constitutional.templates import Templates
 
 PIPELINE = 1
 """Raised when the code of this folder would make another trace of the same calls: finished traces are then redone."""
 DEFAULT_MAX_TOKENS = 1024
 PUBLISHED_ROUNDS = 4
-Bind = Callable[[str, "Models"], Model]
 
 
-def model_config(config: RunConfig, role: str) -> ModelConfig:
-    return config.models.get(config.model_for(role)) or ModelConfig(name=DEFAULT_MODEL)
+class Bind(Protocol):
+    """Where answers come from: it makes the models that roles see, and the memory of plugins."""
+
+    def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
+        """``entry`` is one of the run's ``models``; None: the role's own."""
+        ...
+
+    def remember(self, worker: Worker) -> Remember: ...
 
 
-def sampling_of(config: RunConfig, role: str, mode: Mode = "tiered") -> Sampling:
+def model_config(config: RunConfig, role: str, entry: str | None = None) -> ModelConfig:
+    return config.models.get(entry or config.model_for(role)) or ModelConfig(name=DEFAULT_MODEL)
+
+
+def sampling_of(config: RunConfig, role: str, mode: Mode = "tiered", entry: str | None = None) -> Sampling:
     """Responses are sampled at temperature 1, in draw mode critiques and revisions too; other roles answer greedily,
     unless their own model entry says otherwise."""
-    model, borrowed = model_config(config, role), role != "policy" and config.model_for(role) == "policy"
+    model = model_config(config, role, entry)
+    borrowed = role != "policy" and (entry or config.model_for(role)) == "policy"
     sampled = role == "policy" or (mode == "draw" and role in ("critic", "reviser"))
     usual = 1.0 if sampled else 0.0
     temperature = usual if borrowed or model.temperature is None else model.temperature
@@ -72,17 +90,22 @@ class Models:
     adapters: dict[str, ChatModel] = field(default_factory=dict)
     throttles: dict[str, Throttle] = field(default_factory=dict)
 
-    def adapter(self, role: str) -> ChatModel:
-        entry = model_config(self.config, role)
-        key = _connection(entry)
+    def adapter(self, role: str, entry: str | None = None) -> ChatModel:
+        """``entry`` is one of the run's ``models``; None: the role's own."""
+        name = entry or self.config.model_for(role)
+        if entry is not None and entry not in self.config.models:
+            raise UnknownNameError(f"no model {entry!r} under `models`{near_matches(entry, self.config.models)}")
+        config = model_config(self.config, role, entry)
+        _check_price(self.config, name, config)
+        key = _connection(config)
         if key not in self.adapters:
-            self.adapters[key] = self._make(entry, self.config.model_for(role))
-            self.throttles[key] = Throttle(entry.concurrency or self.config.concurrency)
+            self.adapters[key] = self._make(config, name)
+            self.throttles[key] = Throttle(config.concurrency or self.config.concurrency)
         return self.adapters[key]
 
-    def throttle(self, role: str) -> Throttle:
-        self.adapter(role)
-        return self.throttles[_connection(model_config(self.config, role))]
+    def throttle(self, role: str, entry: str | None = None) -> Throttle:
+        self.adapter(role, entry)
+        return self.throttles[_connection(model_config(self.config, role, entry))]
 
     def _make(self, entry: ModelConfig, name: str) -> ChatModel:
         provider, _, model = entry.name.partition(":")
@@ -142,13 +165,27 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind, mode: 
     wanted.append(("strategy", "pairing", config.strategy))
     wanted += [(f"filters.{number}", "filter", part) for number, part in enumerate(config.filters)]
 
-    def make(kind: str, use: PluginUse, where: str) -> Any:
+    def make(kind: str, use: PluginUse, where: str, entry: str | None = None) -> Any:
         registered = host.get(kind, use.plugin)
         options = registered.options(dict(use.options), where)
         role = kind if kind in ROLES else "judge"
-        setup = Setup(use.plugin, options, bind(role, models), templates, constitution, config.seed)
         version = "" if registered.distribution == BUILTIN else registered.version
-        used.append([where, use.plugin, version, options.model_dump(mode="json") if options else {}])
+        worker = Worker(kind, use.plugin, version, options.model_dump(mode="json") if options else {})
+        noted: list[Any] = [where, worker.name, worker.version, worker.options]
+        if entry is not None:
+            noted.append(_asked(config, role, models, entry))
+        used.append(noted)
+        setup = Setup(
+            use.plugin,
+            options,
+            bind(role, models, entry),
+            templates,
+            constitution,
+            config.seed,
+            bind.remember(worker),
+            lambda kind, use, model=None: make(kind, use, f"{where}.{use.where or use.plugin}", model or entry),
+            noted.append,
+        )
         return registered.factory(setup)
 
     for where, kind, part in wanted:
@@ -179,13 +216,26 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind, mode: 
 
 def check(config: RunConfig, host: PluginHost, base: Path) -> None:
     """Raise whatever is wrong with a configuration, before a run folder is made for nothing."""
-    assemble(config, host, base, lambda role, models: _Silent(models.adapter(role).id))
+    assemble(config, host, base, Unasked())
+
+
+class Unasked:
+    """Models that are only named, and plugins that do no work."""
+
+    def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
+        return _Silent(models.adapter(role, entry).id)
+
+    def remember(self, worker: Worker) -> Remember:
+        async def refuse(
+            question: Any, work: Callable[[], Awaitable[Any]], *, assumed: Any = None, complete: bool = False
+        ) -> Any:
+            raise RunStoppedError(f"{worker.name} was to work while the configuration was only checked")
+
+        return refuse
 
 
 @dataclass(frozen=True, slots=True)
 class _Silent:
-    """A model that is only named."""
-
     id: str
 
     async def chat(self, request: ChatRequest) -> ChatReply:
@@ -196,20 +246,29 @@ class _Silent:
 
 
 def recorded(ledger: Ledger, meter: Meter, config: RunConfig) -> Bind:
-    """Models whose every reply goes through the ledger."""
+    """Models whose every reply goes through the ledger, and so does the work of plugins."""
+    return _Recorded(ledger, meter, config)
 
-    def bind(role: str, models: Models) -> Model:
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    ledger: Ledger
+    meter: Meter
+    config: RunConfig
+
+    def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
         return RecordedModel(
-            models.adapter(role),
+            models.adapter(role, entry),
             role,
-            ledger,
-            models.throttle(role),
-            meter,
-            sampling_of(config, role, models.mode),
-            price_of(model_config(config, role)),
+            self.ledger,
+            models.throttle(role, entry),
+            self.meter,
+            sampling_of(self.config, role, models.mode, entry),
+            price_of(model_config(self.config, role, entry)),
         )
 
-    return bind
+    def remember(self, worker: Worker) -> Remember:
+        return RecordedWork(worker, self.ledger, self.meter)
 
 
 def read_constitution(name: str, base: Path, host: PluginHost) -> Constitution:
@@ -241,21 +300,22 @@ def answers_key(config: RunConfig, models: Models) -> str:
 
 def check_budget(config: RunConfig) -> None:
     """A limit on money means nothing while a paid model has no price."""
-    if config.max_cost is None:
-        return
     for role in ROLES:
-        entry = model_config(config, role)
-        if entry.prices is None and entry.name.partition(":")[0] in ("openai", "anthropic"):
-            raise UsageError(
-                f"--max-cost needs the price of {entry.name}: give `prices: {{input: …, output: …}}` per million tokens "
-                f"under models.{config.model_for(role)} in the run file, or --price IN,OUT (0,0 for a server of your own)"
-            )
+        _check_price(config, config.model_for(role), model_config(config, role))
 
 
-def _asked(config: RunConfig, role: str, models: Models) -> Any:
-    sampling = sampling_of(config, role, models.mode)
+def _check_price(config: RunConfig, entry: str, model: ModelConfig) -> None:
+    if config.max_cost is not None and model.prices is None and model.name.startswith(("openai:", "anthropic:")):
+        raise UsageError(
+            f"--max-cost needs the price of {model.name}: give `prices: {{input: …, output: …}}` per million tokens "
+            f"under models.{entry} in the run file, or --price IN,OUT (0,0 for a server of your own)"
+        )
+
+
+def _asked(config: RunConfig, role: str, models: Models, entry: str | None = None) -> Any:
+    sampling = sampling_of(config, role, models.mode, entry)
     settings = [sampling.temperature, sampling.top_p, sampling.max_tokens, list(sampling.stop)]
-    return [dict(models.adapter(role).identity), settings]
+    return [dict(models.adapter(role, entry).identity), settings]
 
 
 def _connection(entry: ModelConfig) -> str:

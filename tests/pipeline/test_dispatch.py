@@ -16,7 +16,7 @@ from constitutional.core.constitution import Principle
 from constitutional.core.records import Critique, Judgement, Prompt, Response
 from constitutional.errors import ConfigError, ConstitutionalError
 from constitutional.hookspecs import hookimpl
-from constitutional.pipeline.setup import Assembly, assemble, read_constitution
+from constitutional.pipeline.setup import Assembly, Models, Unasked, assemble, read_constitution
 from constitutional.plugins import PluginHost, Register
 from constitutional.roles import Setup
 from tests.support.runs import run, tier
@@ -101,9 +101,14 @@ def host_of(monkeypatch: pytest.MonkeyPatch, *functions: Callable[..., Any], ver
     return PluginHost().load()
 
 
+class NamedByRole(Unasked):
+    def __call__(self, role: str, models: Models, entry: str | None = None) -> Any:
+        return SimpleNamespace(id=role)
+
+
 def assembled(folder: Path, text: str, host: PluginHost) -> Assembly:
     (folder / "own.yaml").write_text(text)
-    return assemble(RunConfig(constitution="own.yaml"), host, folder, lambda role, models: SimpleNamespace(id=role))
+    return assemble(RunConfig(constitution="own.yaml"), host, folder, NamedByRole())
 
 
 def test_the_same_plugin_with_the_same_options_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
