@@ -60,6 +60,7 @@ def command(
     RUN_FILE is a YAML file; flags override it. With no arguments a small dataset is made by a scripted model.
     """
     from constitutional.cli.resolve import resolve
+    from constitutional.ledger import RunFolder
     from constitutional.pipeline.prompts import check_prompts
     from constitutional.pipeline.setup import check
     from constitutional.plugins import PluginHost
@@ -68,7 +69,7 @@ def command(
     host = PluginHost()
     check(config, host, base)
     check_prompts(config.prompts or "-", base)
-    folder = _folder(config)
+    folder = RunFolder(Path(config.out or "runs/demo"))
     if dry_run:
         from constitutional.cli.plan import show_plan
 
@@ -87,12 +88,6 @@ def command(
             "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
         )
     return _generate(config, base, folder, host, accept_changes, as_json, quiet)
-
-
-def _folder(config: RunConfig) -> RunFolder:
-    from constitutional.ledger import RunFolder
-
-    return RunFolder(Path(config.out or "runs/demo"))
 
 
 def _generate(

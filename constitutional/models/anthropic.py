@@ -99,7 +99,6 @@ class AnthropicModel:
             retry_after = parse_retry_after(error.response.headers.get("retry-after"))
             kind, detail = _detail(error)
             raise_for_status(self.id, error.status_code, detail, kind, retry_after)
-            raise
         except anthropic.APIConnectionError as error:
             raise no_answer(self.id, error, self._setup.timeout) from error
         try:

@@ -122,7 +122,6 @@ class OpenAIModel:
         except openai.APIStatusError as error:
             retry_after = parse_retry_after(error.response.headers.get("retry-after"))
             raise_for_status(self.id, error.status_code, _detail(error), error.code, retry_after)
-            raise
         except openai.APIConnectionError as error:
             raise no_answer(self.id, error, self._setup.timeout) from error
         try:

@@ -50,8 +50,8 @@ def _label(
     a, b, prompt_id = responses[ruling.a], responses[ruling.b], trace.prompt.id
     between = f"{a.id} and {b.id}"
     if ruling.p is None:
-        tied = any(opinion.p is not None for opinion in ruling.per_tier)
-        return Reject(prompt_id, Reason.TIE if tied else Reason.ABSTAINED, f"{between}: {ruling.abstained_because}")
+        reason = Reason.TIE if ruling.per_tier else Reason.ABSTAINED
+        return Reject(prompt_id, reason, f"{between}: {ruling.abstained_because}")
     if ruling.p == 0.5:
         return Reject(prompt_id, Reason.TIE, f"{between}: p = 0.5")
     chosen, rejected = (a, b) if ruling.p > 0.5 else (b, a)
