@@ -153,13 +153,8 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind, mode: 
     templates = Templates(base)
     parts: dict[str, Any] = {}
     used: list[Any] = []
-    roles = {
-        "critic": config.critic,
-        "reviser": config.reviser,
-        "judge": config.judge,
-        "scorer": config.scorer,
-    }
-    wanted: list[tuple[str, str, PluginConfig]] = [(role, role, part) for role, part in roles.items()]
+    roles = ("critic", "reviser", "judge", "scorer")
+    wanted: list[tuple[str, str, PluginConfig]] = [(role, role, config.part(role)) for role in roles]
     if constitution.mode == "tiered" and constitution.on_unresolved == "refuse":
         wanted.append(("refuser", "reviser", PluginConfig(plugin="refuse")))
     wanted.append(("strategy", "pairing", config.strategy))
