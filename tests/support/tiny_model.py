@@ -19,8 +19,17 @@ The quick brown fox jumps over the lazy dog. How kind is this reply, from 1 to 1
 What is the capital of France? Paris is the capital of France. I cannot help with that, only with this."""
 
 
-def make_tiny_model(folder: Path, seed: int = 0, template: str | None = CHAT) -> Path:
-    """About 300,000 parameters, float32; digits are single tokens, so that "10" begins like "1".
+def make_tiny_model(
+    folder: Path,
+    seed: int = 0,
+    template: str | None = CHAT,
+    *,
+    hidden: int = 64,
+    layers: int = 2,
+    context: int = 1024,
+    text: str = TEXT,
+) -> Path:
+    """About 300,000 parameters unless told, float32; digits are single tokens, so that "10" begins like "1".
 
     The weights are drawn wide: the next token is far from uniform, and rounding does not decide greedy text.
     """
@@ -35,12 +44,12 @@ def make_tiny_model(folder: Path, seed: int = 0, template: str | None = CHAT) ->
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=400,
+        vocab_size=400 if text is TEXT else 1000,
         special_tokens=special,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(TEXT.splitlines() * 4, trainer)
+    tokenizer.train_from_iterator(text.splitlines() * 4, trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=special[2], pad_token=special[0])
     fast.chat_template = template
     fast.save_pretrained(folder)
@@ -48,12 +57,12 @@ def make_tiny_model(folder: Path, seed: int = 0, template: str | None = CHAT) ->
     torch.manual_seed(seed)
     config = Qwen2Config(
         vocab_size=len(fast),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=1024,
+        max_position_embeddings=context,
         tie_word_embeddings=False,
         initializer_range=0.3,
         eos_token_id=fast.eos_token_id,
