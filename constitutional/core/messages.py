@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,15 +29,19 @@ class ChatRequest:
     shared: int = 0
     """A hint for prompt caches: this many leading characters of the last message are common to a group of calls.
     Not part of the identity."""
+    schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    """The JSON Schema of the wanted reply. A model that can be held to it is; with any other it is only a wish, so the
+    reply has to be read with care either way."""
 
     def identity(self) -> list[Any]:
         """The JSON value that, with the model's identity, names this request in the ledger."""
         sampling = self.sampling
-        return [
+        named = [
             self.messages,
             [sampling.temperature, sampling.top_p, sampling.max_tokens, sampling.seed, sampling.stop],
             self.sample,
         ]
+        return named if self.schema is None else [*named, dict(self.schema)]
 
 
 @dataclass(frozen=True, slots=True)

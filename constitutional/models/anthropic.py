@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.errors import MissingExtraError, ModelUnavailableError, TransientError
 from constitutional.models.base import NoLogprobs
-from constitutional.models.http import no_answer, parse_retry_after, raise_for_status
+from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
 from constitutional.roles import ModelSetup
 
 DEFAULT_MAX_TOKENS = 1024
@@ -36,6 +36,7 @@ class AnthropicModel:
         self._options = options
         self._client: Any = None
         self._raw: Any = None
+        self._constraint = Constraint()
 
     @property
     def id(self) -> str:
@@ -46,7 +47,7 @@ class AnthropicModel:
         return {"model": self.id, "revision": self._setup.revision, "extra": self._options.extra_body}
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        data = await self._post(self._body(request))
+        data = await self._constraint.post(self._post, self._body(request), _output_config(request))
         try:
             blocks = data["content"]
             text = "".join(block["text"] for block in blocks if block["type"] == "text")
@@ -128,6 +129,12 @@ class AnthropicModel:
                 limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
             ),
         )
+
+
+def _output_config(request: ChatRequest) -> dict[str, Any] | None:
+    if request.schema is None:
+        return None
+    return {"output_config": {"format": {"type": "json_schema", "schema": dict(request.schema)}}}
 
 
 def _split_for_cache(text: str, shared: int) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from constitutional.errors import (
     ModelUnavailableError,
@@ -44,6 +45,29 @@ def raise_for_status(model: str, status: int, detail: str, code: str | None, ret
     if any(word in words for word in CONTEXT_WORDS):
         raise RequestRefusedError(f"{model}: longer than the model's context: {detail}", "context_too_long")
     raise RequestRefusedError(f"{model}: refused the request (HTTP {status}): {detail}")
+
+
+class Constraint:
+    """Asks for a reply that follows a schema, where the server can give one; remembers where it cannot."""
+
+    def __init__(self) -> None:
+        self._refused = False
+
+    async def post(
+        self, send: Callable[[dict[str, Any]], Awaitable[Any]], body: dict[str, Any], schema: Mapping[str, Any] | None
+    ) -> Any:
+        """``schema`` is what goes into the body for it. A refused request is tried without: where that works, it was the
+        schema."""
+        if schema is None or self._refused:
+            return await send(body)
+        try:
+            return await send({**schema, **body})
+        except RequestRefusedError as error:
+            if error.reason == "context_too_long":
+                raise
+            data = await send(body)
+            self._refused = True
+            return data
 
 
 def no_answer(model: str, error: BaseException, timeout: float) -> TransientError:

@@ -21,7 +21,7 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.models.base import NoLogprobs, normalised, split_reasoning
-from constitutional.models.http import no_answer, parse_retry_after, raise_for_status
+from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
 from constitutional.roles import ModelSetup
 
 TOP_LOGPROBS = 20
@@ -47,6 +47,7 @@ class OpenAIModel:
         self._options = options
         self._client: Any = None
         self._raw: Any = None
+        self._constraint = Constraint()
         self._max_tokens = options.max_tokens_field or ("max_tokens" if self._address else "max_completion_tokens")
 
     @property
@@ -62,7 +63,7 @@ class OpenAIModel:
         return self._setup.base_url or os.environ.get("OPENAI_BASE_URL")
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        data = await self._post(self._body(request))
+        data = await self._constraint.post(self._post, self._body(request), _response_format(request))
         try:
             choice = data["choices"][0]
             message = choice["message"]
@@ -166,6 +167,13 @@ def option_weights(top: dict[str, float], options: tuple[str, ...]) -> tuple[dic
         if option is not None:
             weights[option] += math.exp(logprob)
     return dict(weights), sum(weights.values())
+
+
+def _response_format(request: ChatRequest) -> dict[str, Any] | None:
+    if request.schema is None:
+        return None
+    schema = {"name": "reply", "schema": dict(request.schema), "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _usage(data: Any) -> Usage:

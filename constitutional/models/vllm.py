@@ -118,7 +118,7 @@ class VLLMModel:
         engine = await self._engine.get()
         prompt = await self._in_thread(lambda: engine.renderer.render(request.messages))
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         asked = request.sampling
         limit = engine.renderer.room(len(prompt), asked.max_tokens)
@@ -129,6 +129,7 @@ class VLLMModel:
                 max_tokens=limit,
                 seed=asked.seed,
                 stop=list(asked.stop),
+                structured_outputs=StructuredOutputsParams(json=dict(request.schema)) if request.schema else None,
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
         except _vllm_refusals() as error:

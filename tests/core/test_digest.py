@@ -68,6 +68,8 @@ def test_the_shared_hint_is_no_part_of_a_request_and_everything_else_is() -> Non
         ChatRequest((Message("user", "b"),), base.sampling),
         ChatRequest((Message("system", "a"),), base.sampling),
         ChatRequest(base.messages, base.sampling, 1),
+        ChatRequest(base.messages, base.sampling, schema={"type": "object"}),
+        ChatRequest(base.messages, base.sampling, schema={"type": "string"}),
         *(
             ChatRequest(base.messages, sampling)
             for sampling in (

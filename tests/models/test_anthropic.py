@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,11 +29,11 @@ def model(url: str, **options: Any) -> AnthropicModel:
     return AnthropicModel(ModelSetup("anthropic", "test-model", AnthropicOptions(**options), base_url=url, timeout=1.0))
 
 
-def chat(server: Server) -> ChatReply:
+def chat(server: Server, request: ChatRequest = ASK) -> ChatReply:
     async def run() -> ChatReply:
         asked = model(server.anthropic_url)
         try:
-            return await asked.chat(ASK)
+            return await asked.chat(request)
         finally:
             await asked.aclose()
 
@@ -73,6 +74,16 @@ def test_the_system_message_has_its_own_field_and_the_shared_part_is_marked() ->
     assert "cache_control" in body["messages"][0]["content"][0]
     plain = model("http://nowhere", prompt_caching=False)._body(request)
     assert plain["messages"] == [{"role": "user", "content": shared + "own"}]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_reply_follows_its_schema_where_the_model_can_be_held_to_one(known: bool) -> None:
+    winner = {"type": "string", "enum": ["A", "B"]}
+    schema = {"type": "object", "properties": {"winner": winner}, "required": ["winner"]}
+    with serve(no_schema=not known) as server:
+        text = chat(server, replace(ASK, schema=schema)).text
+        assert server.stats()["requests"] == (1 if known else 2)
+    assert (text in ('{"winner": "A"}', '{"winner": "B"}')) == known
 
 
 def test_there_are_no_logprobs() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,3 +130,42 @@ def test_spellings_of_an_option_are_added_up() -> None:
 def test_yes_in_capitals_is_yes() -> None:
     weights, _ = option_weights({"Yes": math.log(0.7), "NO": math.log(0.2)}, ("yes", "no"))
     assert weights == {"yes": pytest.approx(0.7), "no": pytest.approx(0.2)}
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"winner": {"type": "string", "enum": ["A", "B"]}, "reason": {"type": "string"}},
+    "required": ["winner", "reason"],
+    "additionalProperties": False,
+}
+
+
+def test_a_reply_follows_its_schema_where_the_server_can_hold_it_to_one() -> None:
+    with serve() as server:
+        reply = json.loads(chat(server, replace(ASK, schema=SCHEMA)).text)
+        assert set(reply) == {"winner", "reason"}
+        assert server.stats()["requests"] == 1
+
+
+def test_a_server_that_knows_no_schemas_is_asked_for_one_once() -> None:
+    async def three(server: Server) -> list[str]:
+        asked = model(server)
+        try:
+            return [(await asked.chat(replace(ASK, sample=n, schema=SCHEMA))).text for n in range(3)]
+        finally:
+            await asked.aclose()
+
+    with serve(no_schema=True) as server:
+        plain = chat(server).text
+        assert asyncio.run(three(server)) == [plain] * 3
+        assert server.stats()["requests"] == 1 + 4
+
+
+def test_a_refusal_that_is_not_the_schemas_fault_stays_a_refusal() -> None:
+    asked = replace(ASK, schema=SCHEMA)
+    with serve(poison=["kettle"]) as server, pytest.raises(RequestRefusedError, match="rejected"):
+        chat(server, asked)
+    with serve(context_error=["kettle"]) as server:
+        with pytest.raises(RequestRefusedError) as caught:
+            chat(server, asked)
+        assert (caught.value.reason, server.stats()["requests"]) == ("context_too_long", 1)

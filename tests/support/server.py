@@ -73,6 +73,7 @@ class Behaviour:
     require_key: str | None = None
     unknown_model: str | None = None
     no_logprobs: bool = False
+    no_schema: bool = False  # 400 where a reply of a JSON schema is asked for
     log: bool = True  # False keeps the counters only
 
     def __post_init__(self) -> None:
@@ -164,6 +165,21 @@ def options_asked(prompt: str) -> list[str]:
     return re.split(r",\s*(?:or\s+)?|\s+or\s+", found[3])
 
 
+def schema_asked(body: dict[str, Any]) -> Any:
+    """The JSON schema that the reply has to follow, None where any text will do."""
+    openai = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    return openai or body.get("output_config", {}).get("format", {}).get("schema")
+
+
+def conforming(schema: Any, key: str) -> Any:
+    """A value that follows a schema, as far as the toolkit's own schemas go."""
+    if "enum" in schema:
+        return schema["enum"][int(unit(key) * len(schema["enum"]))]
+    if schema["type"] == "object":
+        return {name: conforming(inner, f"{key}/{name}") for name, inner in schema["properties"].items()}
+    return "because" if schema["type"] == "string" else int(10 * unit(key))
+
+
 def compose(behaviour: Behaviour, call: Call) -> tuple[list[str], dict[str, float]]:
     """The reply's tokens, a function of messages, temperature, seed and model, and the probabilities of the
     first, likeliest first, a function of messages and model. A little falls on a word that is no option."""
@@ -171,6 +187,9 @@ def compose(behaviour: Behaviour, call: Call) -> tuple[list[str], dict[str, floa
     asked = json.dumps([body.get("model"), call.messages], sort_keys=True)
     key = hashlib.sha256(asked.encode()).hexdigest()
     drawn = f"{key}/{body.get('temperature')}/{body.get('seed')}"
+    if (schema := schema_asked(body)) is not None:
+        text = json.dumps(conforming(schema, drawn))
+        return text.split(" "), {text: 1.0}
     if not (options := options_asked(call.prompt)):
         noise = hashlib.shake_256(drawn.encode()).digest(max(1, behaviour.reply_tokens))
         first, *others = [WORDS[byte % len(WORDS)] for byte in noise]
@@ -222,6 +241,8 @@ def refusal(behaviour: Behaviour, call: Call) -> Answer | None:
     model = call.body.get("model")
     if model is not None and model == behaviour.unknown_model:
         return Answer(404, error_body(call.path, 404, f"The model `{model}` does not exist"))
+    if behaviour.no_schema and schema_asked(call.body) is not None:
+        return Answer(400, error_body(call.path, 400, "this model cannot be held to a schema"))
     if any(mark in call.prompt for mark in behaviour.poison):
         return Answer(400, error_body(call.path, 400, "The request was rejected", "invalid_prompt"))
     if any(mark in call.prompt for mark in behaviour.context_error):
