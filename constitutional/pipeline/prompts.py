@@ -38,7 +38,7 @@ Row = tuple[str, Any]
 def read_prompts(name: str, base: Path | None = None) -> Generator[Prompt | RowFault, None, None]:
     """Every prompt once, in order; the same dialogue again is a fault with the reason ``duplicate_prompt``."""
     seen = Seen()
-    for source, row in _rows(name, base or Path.cwd()):
+    for source, row in rows_of(name, base or Path.cwd()):
         if isinstance(row, RowFault):
             yield row
             continue
@@ -49,7 +49,7 @@ def read_prompts(name: str, base: Path | None = None) -> Generator[Prompt | RowF
 def check_prompts(name: str, base: Path | None = None) -> None:
     """Raise what would stop the reading at its beginning, before a run folder is made for nothing."""
     if name != "-":
-        next(_rows(name, base or Path.cwd()), None)
+        next(rows_of(name, base or Path.cwd()), None)
 
 
 def count_prompts(name: str, base: Path | None = None) -> int | None:
@@ -117,19 +117,20 @@ class Seen:
         return prompt
 
 
-def _rows(name: str, base: Path) -> Iterator[Row]:
+def rows_of(name: str, base: Path, what: str = "prompts") -> Iterator[Row]:
+    """The rows of whatever ``name`` is, unread; ``what`` they hold is for messages. No row at all is an error."""
     if name == "-":
-        return _some(_jsonl(sys.stdin.buffer, "stdin"), "standard input")
+        return _some(_jsonl(sys.stdin.buffer, "stdin"), f"standard input holds no {what}")
     plain, _, split = name.partition("#")
     path = base / plain
     if path.is_dir():
-        return _some(_saved(path, split), str(path))
+        return _some(_saved(path, split), f"{path} holds no {what}")
     if path.is_file():
-        return _some(_file(path), str(path))
+        return _some(_file(path), f"{path} holds no {what}")
     if _is_hub_id(name):
         return _hub(plain, split)
     raise PromptFileError(
-        f"{name}: no such file or folder; prompts come from a .jsonl, .csv or .parquet file, a saved dataset, "
+        f"{name}: no such file or folder; {what} come from a .jsonl, .csv or .parquet file, a saved dataset, "
         "a Hub id (user/name), or - for standard input"
     )
 
@@ -148,14 +149,13 @@ def _file(path: Path) -> Iterator[Row]:
         raise PromptFileError(f"{path}: unknown kind of file {path.suffix!r}: use .jsonl, .csv or .parquet")
 
 
-def _some(rows: Iterator[Row], name: str) -> Iterator[Row]:
-    """The rows; none at all is an error."""
+def _some(rows: Iterator[Row], nothing: str) -> Iterator[Row]:
     empty = True
     for row in rows:
         empty = False
         yield row
     if empty:
-        raise PromptFileError(f"{name} holds no prompts: it is empty")
+        raise PromptFileError(f"{nothing}: it is empty")
 
 
 def _json_array(path: Path) -> list[Any] | None:
