@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 Weights = Literal["linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
-Counts = Mapping[Any, int]
 
 
 def raw_agreement(a: Sequence[Hashable], b: Sequence[Hashable]) -> float | None:
@@ -28,13 +27,7 @@ def cohen_kappa(
     smaller than a far one; ``categories`` then gives their order (default: sorted). None where chance alone agrees
     wholly: no items, or both always say the same one thing."""
     pairs = Counter(zip(a, b, strict=True))
-    place = _places(set(a) | set(b), categories, ordered=weights is not None)
-    distance: Callable[[Hashable, Hashable], float]
-    if weights is None:
-        distance = _differs
-    else:
-        power = 1 if weights == "linear" else 2
-        distance = lambda left, right: abs(place[left] - place[right]) ** power  # noqa: E731
+    distance = _distance(weights, _order(set(a) | set(b), categories, weights is not None))
     left_counts, right_counts = Counter(a), Counter(b)
     observed = fsum(count * distance(left, right) for (left, right), count in pairs.items())
     expected = fsum(
@@ -51,7 +44,9 @@ def krippendorff_alpha(units: Iterable[Mapping[str, Any]], level: Level = "nomin
     disagree: no unit with two values, or one value all over."""
     disagreement = DISAGREEMENT[level]
     paired = [counts for counts in map(_values, units) if counts.total() > 1]
-    everything: Counter[Any] = sum(paired, Counter())
+    everything: Counter[Any] = Counter()
+    for counts in paired:
+        everything.update(counts)
     if len(everything) < 2:
         return None
     if level == "ordinal":
@@ -105,15 +100,19 @@ def _middle_places(counts: Counter[Any]) -> dict[Any, float]:
     return places
 
 
-def _places(used: set[Hashable], categories: Sequence[Hashable] | None, ordered: bool) -> Mapping[Hashable, int]:
+def _order(used: set[Hashable], categories: Sequence[Hashable] | None, needed: bool) -> Mapping[Hashable, int]:
+    """Label → its place. Labels that do not sort need categories only where an order is needed."""
     if categories is None:
         known: list[Any] = list(used)
-        return {value: place for place, value in enumerate(sorted(known) if ordered else known)}
+        return {value: place for place, value in enumerate(sorted(known))} if needed else {}
     places = {value: place for place, value in enumerate(categories)}
     if unknown := used - places.keys():
-        raise ValueError(f"labels outside the categories: {sorted(map(repr, unknown))}")
+        raise ValueError(f"labels outside the categories: {', '.join(sorted(map(repr, unknown)))}")
     return places
 
 
-def _differs(left: Hashable, right: Hashable) -> float:
-    return float(left != right)
+def _distance(weights: Weights | None, places: Mapping[Hashable, int]) -> Callable[[Hashable, Hashable], float]:
+    if weights is None:
+        return lambda left, right: left != right
+    power = 1 if weights == "linear" else 2
+    return lambda left, right: abs(places[left] - places[right]) ** power

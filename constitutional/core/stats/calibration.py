@@ -42,15 +42,17 @@ class Calibrator:
         if not all(map(isfinite, self.parameters)):
             raise ValueError(f"{self.kind}: parameters {self.parameters} must be finite")
         places, values = [place for place, _ in self.knots], [value for _, value in self.knots]
-        if places != sorted(places) or values != sorted(values) or not all(0 <= value <= 1 for value in values):
-            raise ValueError(f"isotonic: knots {self.knots} must rise, and their values lie in [0, 1]")
+        inside = all(0 <= number <= 1 for number in (*places, *values))
+        if not inside or places != sorted(places) or values != sorted(values):
+            raise ValueError(f"isotonic: knots {self.knots} must rise and lie in [0, 1]")
 
     def __call__(self, p: float) -> float:
         if not 0 <= p <= 1:
             raise ValueError(f"p = {p} is no probability")
-        if self.kind == "identity" or p == HALF:
+        c = max(p, 1 - p)
+        if self.kind == "identity" or c == HALF:
             return p
-        return self.confidence(p) if p > HALF else 1 - self.confidence(1 - p)
+        return self.confidence(c) if p > HALF else 1 - self.confidence(c)
 
     def confidence(self, c: float) -> float:
         """g: how often a verdict with the confidence c > ½ is right."""
@@ -68,7 +70,7 @@ class Calibrator:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Calibrator:
         knots = tuple((float(c), float(g)) for c, g in value.get("knots", ()))
-        return cls(value["kind"], tuple(map(float, value.get("parameters", ()))), knots)
+        return cls(value.get("kind", ""), tuple(map(float, value.get("parameters", ()))), knots)
 
 
 def _between(knots: Sequence[tuple[float, float]], c: float) -> float:
