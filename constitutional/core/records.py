@@ -84,6 +84,15 @@ class Score:
     value: float | None
     method: str
     calls: tuple[str, ...] = ()
+    note: str = ""
+    """Why it abstained, or what it found."""
+
+
+class Member(NamedTuple):
+    """What one of several judges said: its P(a is better than b), None where it abstained."""
+
+    name: str
+    p: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,23 @@ class Judgement:
     method: str
     calls: tuple[str, ...] = ()
     note: str = ""
+    """Why it abstained, or the reasons that the judge gave."""
+    members: tuple[Member, ...] = ()
+    """Of a panel: what each of its judges said."""
+
+    @property
+    def position_offset(self) -> float | None:
+        """How much the judge favoured whatever came first: the mean over both orders of P(the first is better), less
+        one half. In the order (a, b) that probability is ``p_ab``, in the order (b, a) it is ``1 - p_ba``; so the offset
+        is half of ``p_ab - p_ba``. Positive: it leans to the first; 0: it does not look at the order. Its mean over many
+        judgements is the judge's position bias."""
+        return None if self.p_ab is None or self.p_ba is None else (self.p_ab - self.p_ba) / 2
+
+    @property
+    def disagreement(self) -> float | None:
+        """Of a panel: the largest difference between two of its judges; None where fewer than two said anything."""
+        said = [member.p for member in self.members if member.p is not None]
+        return max(said) - min(said) if len(said) > 1 else None
 
     @classmethod
     def of(
@@ -113,12 +139,14 @@ class Judgement:
         method: str,
         calls: tuple[str, ...] = (),
         note: str = "",
+        members: tuple[Member, ...] = (),
     ) -> Judgement:
         """Both orders combined: one unreadable order makes the whole judgement an abstention."""
         if p_ab is None or p_ba is None:
-            return cls(a.id, b.id, principle_id, p_ab, p_ba, None, None, method, calls, note or "unreadable verdict")
+            why = note or "unreadable verdict"
+            return cls(a.id, b.id, principle_id, p_ab, p_ba, None, None, method, calls, why, members)
         consistent = (p_ab - 0.5) * (p_ba - 0.5) > 0 or p_ab == p_ba
-        return cls(a.id, b.id, principle_id, p_ab, p_ba, (p_ab + p_ba) / 2, consistent, method, calls, note)
+        return cls(a.id, b.id, principle_id, p_ab, p_ba, (p_ab + p_ba) / 2, consistent, method, calls, note, members)
 
 
 class TierOpinion(NamedTuple):

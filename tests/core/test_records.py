@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutional.core.records import Judgement, Message, Pair, Prompt, Reason, Reject, Response, Ruling, Trace
+from constitutional.core.records import (
+    Judgement,
+    Member,
+    Message,
+    Pair,
+    Prompt,
+    Reason,
+    Reject,
+    Response,
+    Ruling,
+    Trace,
+)
 
 A, B = (Response(name, "p", name, "m", 0, "") for name in ("a", "b"))
 PROBABILITY = st.floats(0, 1)
@@ -70,3 +81,26 @@ def test_ordinary_outcomes_are_told_from_failures() -> None:
     failures = {Reason.BAD_ROW, Reason.EMPTY_RESPONSE, Reason.CONTEXT_TOO_LONG, Reason.PLUGIN_FAILED}
     words = {value for name, value in vars(Reason).items() if name.isupper() and isinstance(value, str)}
     assert words == failures | Reason.OUTCOMES
+
+
+@given(PROBABILITY, PROBABILITY)
+def test_the_position_offset_is_what_the_first_place_is_worth(p_ab: float, p_ba: float) -> None:
+    judged = Judgement.of(A, B, "x", p_ab, p_ba, "")
+    first = (p_ab + (1 - p_ba)) / 2
+    assert judged.position_offset == pytest.approx(first - 0.5, abs=1e-12)
+    swapped = Judgement.of(B, A, "x", 1 - p_ba, 1 - p_ab, "")
+    assert swapped.position_offset == pytest.approx(judged.position_offset, abs=1e-12)
+
+
+def test_an_order_that_was_not_read_has_no_offset() -> None:
+    assert Judgement.of(A, B, "x", 0.7, None, "").position_offset is None
+
+
+def test_members_disagree_by_their_largest_difference() -> None:
+    def panel(*ps: float | None) -> Judgement:
+        members = tuple(Member(str(number), p) for number, p in enumerate(ps))
+        return Judgement.of(A, B, "x", 0.5, 0.5, "panel", members=members)
+
+    assert panel(0.9, 0.2, None, 0.5).disagreement == pytest.approx(0.7)
+    assert panel(0.9, None).disagreement is None
+    assert panel().disagreement is None
