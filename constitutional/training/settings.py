@@ -1,0 +1,157 @@
+"""Everything that `constitutional train` can be told. Plain data: nothing heavy is imported here.
+
+What the user left open is ``None`` until ``settle`` fills it in; from then on a training reads only settled values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from constitutional.core.digest import digest
+from constitutional.errors import ConfigError, UnknownNameError
+
+LOSSES = ("dpo", "ipo", "hybrid")
+LABELS = ("soft", "hard", "margin-weighted")
+STAGES = ("sft", "dpo")
+PRECISIONS = ("auto", "bf16", "fp32")
+REFERENCES = ("precomputed", "live")
+
+WHERE = frozenset({"out", "fresh", "merge", "report_to", "micro_batch", "eval_batch", "launcher", "launcher_config"})
+"""These change where or how fast a training runs, not what comes out of it: a resume may change them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    source: str
+    """A run folder, a dataset folder or file, or a Hub id."""
+    model: str
+    """A model folder, a LoRA adapter's folder, or a Hub id."""
+    out: str
+    stages: tuple[str, ...] = ("dpo",)
+
+    loss: str = "dpo"
+    beta: float | None = None
+    alpha: float = 0.7
+    """Of ``hybrid``: the weight of the DPO term; the IPO term has the rest."""
+    ipo_beta: float | None = None
+    """The IPO term's own β; default: ``beta``."""
+    labels: str | None = None
+    """Default: soft where the data has ``p_chosen``, else hard."""
+
+    lr: float | None = None
+    epochs: float = 1.0
+    max_steps: int | None = None
+    batch: int = 32
+    """Rows per optimizer step, over all devices."""
+    micro_batch: int = 4
+    """Rows per device in one forward pass."""
+    eval_batch: int | None = None
+    schedule: str = "cosine"
+    warmup: float = 0.1
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    optimizer: str = "adamw_torch_fused"
+    seed: int = 0
+
+    sft_lr: float | None = None
+    sft_epochs: float = 1.0
+    helpful: str | None = None
+    """A file of helpful answers for the SFT stage, beside the revisions."""
+
+    lora: int | None = None
+    """The adapter's rank; None trains every weight."""
+    lora_alpha: float | None = None
+    lora_dropout: float = 0.0
+    lora_targets: str = "all-linear"
+    merge: bool = False
+
+    max_length: int | None = None
+    """Most tokens of a prompt and its answer; default: the model's context, at most 2048."""
+    system: str | None = None
+    chat_template: str | None = None
+    limit: int | None = None
+    held_out: float = 0.1
+    """Share of the prompts kept out of training, where the data has no test split of its own."""
+    eval_rows: int = 1000
+    """Most held-out rows in one evaluation."""
+
+    precision: str = "auto"
+    cpu: bool = False
+    gradient_checkpointing: bool = False
+    liger: bool = False
+    attention: str | None = None
+    reference: str = "precomputed"
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+    eval_every: int | None = None
+    save_every: int | None = None
+    patience: int = 0
+    """Evaluations without a better held-out accuracy until training stops; 0: never."""
+    report_to: tuple[str, ...] = ()
+    launcher: str | None = None
+    launcher_config: str | None = None
+    fresh: bool = False
+
+    def check(self) -> TrainSettings:
+        """Itself, or a message about what cannot be meant."""
+        for kind, value, known in (
+            ("loss", self.loss, LOSSES),
+            ("labels", self.labels, LABELS),
+            ("precision", self.precision, PRECISIONS),
+            ("reference", self.reference, REFERENCES),
+            *(("stage", stage, STAGES) for stage in self.stages),
+        ):
+            if value is not None and value not in known:
+                raise UnknownNameError.among(kind, value, known)
+        if not self.stages or len(set(self.stages)) < len(self.stages):
+            raise ConfigError("--stage: name each stage once, as in --stage sft,dpo")
+        for name in ("beta", "ipo_beta", "lr", "sft_lr", "epochs", "sft_epochs", "lora_alpha", "max_grad_norm"):
+            _at_least(name, getattr(self, name), 0.0, strictly=True)
+        for name in ("batch", "micro_batch", "eval_batch", "max_steps", "max_length", "lora", "eval_rows"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("eval_every", "save_every", "limit"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("warmup", "weight_decay", "lora_dropout", "patience"):
+            _at_least(name, getattr(self, name), 0)
+        if not 0 <= self.alpha <= 1:
+            raise ConfigError("--alpha: the DPO term's weight is between 0 and 1")
+        if not 0 < self.held_out < 1:
+            raise ConfigError("--held-out: a share of the prompts, above 0 and below 1: it is never done without")
+        if self.batch % self.micro_batch:
+            raise ConfigError(f"--batch {self.batch} is no multiple of --micro-batch {self.micro_batch}")
+        if self.merge and self.lora is None:
+            raise ConfigError("--merge: there is only an adapter to merge with --lora RANK")
+        return self
+
+    @property
+    def full(self) -> bool:
+        return self.lora is None
+
+    def but(self, **changes: Any) -> TrainSettings:
+        return replace(self, **changes)
+
+    def plan(self) -> dict[str, Any]:
+        """What decides the result, as JSON."""
+        return {name: value for name, value in as_json(self).items() if name not in WHERE}
+
+    def digest(self) -> str:
+        return digest(self.plan())
+
+
+def as_json(settings: TrainSettings) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+
+
+def from_json(saved: dict[str, Any]) -> TrainSettings:
+    known = {field.name for field in fields(TrainSettings)}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in saved.items() if name in known
+    }
+    return TrainSettings(**values)
+
+
+def _at_least(name: str, value: float | None, least: float, *, strictly: bool = False) -> None:
+    if value is not None and (value <= least if strictly else value < least):
+        flag = name.replace("_", "-")
+        raise ConfigError(f"--{flag}: must be {'above' if strictly else 'at least'} {least:g}, this is {value:g}")

@@ -1,0 +1,194 @@
+"""Dialogues to tokens: through the chat template, with a mask over what the assistant said, cut with a count and never
+to nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from jinja2 import TemplateError as JinjaError
+
+from constitutional.core.records import Messages
+from constitutional.errors import RunStoppedError
+from constitutional.training.data import Answer, Drop, Part, Preference
+
+LEAST_ANSWER = 16
+"""An answer that must be cut to fewer tokens than this is no longer one."""
+
+
+class Spoken(NamedTuple):
+    """A whole dialogue: how many tokens are prompt, and which of the others the assistant said."""
+
+    ids: list[int]
+    prompt: int
+    mask: list[int]
+    """Of the tokens after the prompt."""
+
+
+@dataclass(slots=True)
+class TokenRows:
+    """Columns ready for a trainer."""
+
+    train: list[dict[str, Any]] = field(default_factory=list)
+    held_out: list[dict[str, Any]] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    cut: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Of the training rows, prompts of pairs counted twice as they are computed twice."""
+        return sum(_length(row) for row in self.train)
+
+    @property
+    def longest(self) -> int:
+        return max((_longest(row) for row in (*self.train, *self.held_out)), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A tokenizer's chat template."""
+
+    tokenizer: Any
+
+    def render(self, messages: Messages, *, generation: bool = False) -> list[int]:
+        ids: list[int] = self.tokenizer.apply_chat_template(
+            [message._asdict() for message in messages],
+            add_generation_prompt=generation,
+            tokenize=True,
+            return_dict=False,
+        )
+        return ids
+
+    def speak(self, prompt: Messages, answer: Messages) -> Spoken | None:
+        """None where the template does not show which tokens are the answer's."""
+        try:
+            whole = self.render(prompt + answer)
+            start = shared_prefix(self.render(prompt, generation=True), whole)
+            one = len(answer) == 1
+            mask = [1] * (len(whole) - start) if one else self._turns(prompt, answer, whole, start)
+        except (JinjaError, ValueError):
+            return None
+        return Spoken(whole, start, mask) if start > 0 and any(mask) else None
+
+    def _turns(self, prompt: Messages, answer: Messages, whole: list[int], start: int) -> list[int]:
+        """What users say inside an answer is context and never a target. Checked against the words themselves, since
+        some templates render a turn otherwise when another follows."""
+        mask = [0] * len(whole)
+        for number, turn in enumerate(answer):
+            if turn.role != "assistant":
+                continue
+            before = prompt + answer[:number]
+            first = shared_prefix(self.render(before, generation=True), whole)
+            last = len(whole)
+            if number + 1 < len(answer):
+                last = shared_prefix(self.render((*before, turn)), whole)
+            said = self.tokenizer.decode(whole[first:last], skip_special_tokens=True)
+            if turn.content.strip() not in said:
+                return []
+            mask[first:last] = [1] * (last - first)
+        return mask[start:]
+
+
+def pair_tokens(part: Part[Preference], speech: Speech, max_length: int, labels: str) -> TokenRows:
+    rows = TokenRows()
+    for row, kept in _each(part, rows):
+        sides = [speech.speak(row.prompt, answer) for answer in (row.chosen, row.rejected)]
+        if sides[0] is None or sides[1] is None:
+            rows.dropped[Drop.CHAT_TEMPLATE] += 1
+            continue
+        made = _pair(sides[0], sides[1], max_length, rows)
+        if isinstance(made, str):
+            rows.dropped[made] += 1
+            continue
+        p = row.p if labels == "soft" else 1.0
+        kept.append(made | {"p": p, "weight": row.margin if labels == "margin-weighted" else 1.0})
+    _check(rows, part, max_length)
+    if labels == "margin-weighted":
+        _normalise(rows.train)
+        _normalise(rows.held_out)
+    return rows
+
+
+def _pair(chosen: Spoken, rejected: Spoken, max_length: int, rows: TokenRows) -> dict[str, Any] | str:
+    prompt = min(chosen.prompt, rejected.prompt)
+    made: dict[str, Any] = {"prompt_ids": chosen.ids[:prompt]}
+    was_cut = False
+    for name, side in (("chosen", chosen), ("rejected", rejected)):
+        ids, mask = side.ids[prompt:max_length], [0] * (side.prompt - prompt) + side.mask
+        if not _enough(ids, mask, len(side.ids) - prompt):
+            return Drop.PROMPT_TOO_LONG
+        was_cut = was_cut or len(ids) < len(mask)
+        made |= {f"{name}_ids": ids, f"{name}_mask": mask[: len(ids)]}
+    if made["chosen_ids"] == made["rejected_ids"]:
+        return Drop.CUT_ALIKE if was_cut else Drop.IDENTICAL
+    rows.cut += was_cut
+    return made
+
+
+def answer_rows(part: Part[Answer], speech: Speech, max_length: int) -> TokenRows:
+    """For imitation: `labels` are -100 but where the assistant speaks."""
+    rows = TokenRows()
+    for row, kept in _each(part, rows):
+        side = speech.speak(row.prompt, row.completion)
+        if side is None:
+            rows.dropped[Drop.CHAT_TEMPLATE] += 1
+            continue
+        ids, mask = side.ids[:max_length], [0] * side.prompt + side.mask
+        if not _enough(ids[side.prompt :], side.mask, len(side.mask)):
+            rows.dropped[Drop.PROMPT_TOO_LONG] += 1
+            continue
+        rows.cut += len(ids) < len(mask)
+        labels = [token if said else -100 for token, said in zip(ids, mask, strict=False)]
+        kept.append({"input_ids": ids, "labels": labels})
+    _check(rows, part, max_length)
+    return rows
+
+
+def shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    for at, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return at
+    return min(len(a), len(b))
+
+
+def _each(part: Part[Any], rows: TokenRows) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    for row in part.train:
+        yield row, rows.train
+    for row in part.held_out:
+        yield row, rows.held_out
+
+
+def _enough(ids: list[int], mask: list[int], whole: int) -> bool:
+    return len(ids) >= min(whole, LEAST_ANSWER) and any(mask[: len(ids)])
+
+
+def _check(rows: TokenRows, part: Part[Any], max_length: int) -> None:
+    if rows.train and rows.held_out:
+        return
+    side = "training" if not rows.train else "held-out"
+    why = ", ".join(f"{reason} {count:,}" for reason, count in rows.dropped.most_common())
+    raise RunStoppedError(
+        f"no {side} row of {part.usable:,} can be used with {max_length:,} tokens (dropped: {why}): raise --max-length, "
+        "or use a model with a longer context"
+    )
+
+
+def _normalise(rows: list[dict[str, Any]]) -> None:
+    """Weights of mean 1, so that a learning rate means the same with weights and without."""
+    mean = sum(row["weight"] for row in rows) / len(rows)
+    for row in rows:
+        row["weight"] = row["weight"] / mean if mean > 0 else 1.0
+
+
+def _length(row: dict[str, Any]) -> int:
+    if "input_ids" in row:
+        return len(row["input_ids"])
+    return 2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
+
+
+def _longest(row: dict[str, Any]) -> int:
+    if "input_ids" in row:
+        return len(row["input_ids"])
+    return len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))

@@ -1,0 +1,112 @@
+"""Running a trainer to its end: from the newest checkpoint, through interruptions, with errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+
+from constitutional.errors import RunStoppedError
+from constitutional.models.local import in_one_line
+from constitutional.training.stages import Outcome, Work
+from constitutional.training.tokens import TokenRows
+from constitutional.training.trainers.callbacks import CheckpointMark, Interruption, LogFile, Progress
+
+
+def fit(trainer: Any, work: Work, rows: TokenRows, checkpoint: Path | None) -> Outcome:
+    """Trains, looks at the held-out rows once more, and saves: ``work.folder`` holds a finished stage afterwards."""
+    settings = work.settings
+    trainer.remove_callback(PrinterCallback)
+    for callback in callbacks_for(work):
+        trainer.add_callback(callback)
+    began = time.monotonic()
+    with explained(work, trainer):
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        state = trainer.state
+        ended_early = state.global_step < state.max_steps
+        stopped = work.stop.because if ended_early else ""
+        if ended_early and not stopped:
+            stopped = f"no better held-out accuracy in {settings.patience} evaluations"
+        after: dict[str, float] = {}
+        if not work.stop.interrupted or not ended_early:
+            after = _numbers(trainer.evaluate())
+            save(trainer, work)
+    evaluated = [entry for entry in state.log_history if "eval_loss" in entry]
+    return Outcome(
+        stage=work.stage,
+        steps=state.global_step,
+        rows=len(rows.train),
+        held_out=len(rows.held_out),
+        tokens=rows.tokens,
+        dropped=dict(rows.dropped),
+        notes=[f"{rows.cut:,} rows were cut at {settings.max_length:,} tokens"] if rows.cut else [],
+        before=_numbers(evaluated[0]) if evaluated and evaluated[0]["step"] == 0 else {},
+        after=after,
+        seconds=time.monotonic() - began,
+        stopped=stopped,
+    )
+
+
+def callbacks_for(work: Work) -> list[TrainerCallback]:
+    """In this order: a guard that asks ``work.stop`` is heard by ``Interruption`` in the same step if it stands before."""
+    found = [LogFile(work.folder.log, work.stage), CheckpointMark()]
+    if work.settings.patience:
+        found.append(EarlyStoppingCallback(early_stopping_patience=work.settings.patience))
+    return [*found, Interruption(work.stop), Progress(work.say, work.stage, work.settings.batch)]
+
+
+def save(trainer: Any, work: Work) -> None:
+    """The model, or the adapter alone, with its tokenizer. Every process of a distributed training takes part."""
+    part = work.folder.path / "model.part"
+    trainer.save_model(str(part))
+    if trainer.is_world_process_zero():
+        (part / "training_args.bin").unlink(missing_ok=True)
+        (part / "README.md").unlink(missing_ok=True)
+        trainer.processing_class.save_pretrained(part)
+        part.rename(work.folder.model)
+    trainer.accelerator.wait_for_everyone()
+
+
+class explained:  # noqa: N801
+    """Turns what goes wrong in a training into one message with a way out."""
+
+    def __init__(self, work: Work, trainer: Any) -> None:
+        self._work = work
+        self._trainer = trainer
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise RunStoppedError(
+                f"out of memory at step {self._trainer.state.global_step}: lower --micro-batch "
+                f"(now {self._work.settings.micro_batch}; the result is the same) or --max-length, add "
+                "--gradient-checkpointing, or train an adapter with --lora 16"
+            ) from error
+        if error is not None and _disk_is_full(error):
+            raise RunStoppedError(
+                f"{self._work.folder.path}: no space left on the disk for a checkpoint; make room and run the same "
+                "command again: it goes on from the last one that was written"
+            ) from error
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return os.strerror(errno.ENOSPC) in str(error) or "PytorchStreamWriter failed" in in_one_line(Exception(str(error)))
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    skipped = ("runtime", "per_second", "epoch", "step")
+    return {
+        name.removeprefix("eval_"): float(value)
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and not name.endswith(skipped)
+    }

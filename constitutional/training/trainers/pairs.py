@@ -1,0 +1,92 @@
+"""The stage ``dpo``: preference training on pairs, with the loss that the settings name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from datasets import Dataset
+from trl import DPOConfig
+
+from constitutional.core.digest import digest
+from constitutional.training.data import limited_held_out
+from constitutional.training.schedule import Schedule
+from constitutional.training.settings import TrainSettings
+from constitutional.training.stages import Outcome, Work
+from constitutional.training.tokens import Speech, TokenRows, pair_tokens
+from constitutional.training.trainers.arguments import BEST, arguments
+from constitutional.training.trainers.fit import fit
+from constitutional.training.trainers.losses import Loss
+from constitutional.training.trainers.policy import (
+    Device,
+    Start,
+    check_vocabulary,
+    load_frozen,
+    load_model,
+    load_tokenizer,
+)
+from constitutional.training.trainers.preference import PreferenceTrainer
+from constitutional.training.trainers.reference import ReferenceCache
+
+
+def run(work: Work) -> Outcome:
+    start = Start.of(work.start, work.settings.revision)
+    tokenizer = load_tokenizer(start, work.settings)
+    rows = tokens_of(work, tokenizer)
+    checkpoint = work.folder.newest_checkpoint()
+    trainer = make_trainer(work, start, tokenizer, rows, checkpoint)
+    return fit(trainer, work, rows, checkpoint)
+
+
+def tokens_of(work: Work, tokenizer: Any) -> TokenRows:
+    settings = work.settings
+    part = limited_held_out(work.data.preferences, settings.eval_rows, settings.seed)
+    return pair_tokens(part, Speech(tokenizer), settings.max_length or 0, settings.labels or "hard")
+
+
+def make_trainer(
+    work: Work, start: Start, tokenizer: Any, rows: TokenRows, checkpoint: Path | None
+) -> PreferenceTrainer:
+    settings = work.settings
+    adapter = settings.lora is not None or start.adapter is not None
+    device = Device.of(settings, adapter=adapter)
+    model = load_model(start, settings, device)
+    check_vocabulary(model, tokenizer, start.name)
+    live = settings.reference == "live"
+    reference = load_frozen(start, settings, device) if live and not adapter else None
+    schedule = Schedule.of(
+        settings, len(rows.train), len(rows.held_out), settings.epochs, PartialState(cpu=not device.cuda).num_processes
+    )
+    config = DPOConfig(
+        **arguments(
+            settings,
+            schedule,
+            device,
+            work.folder.checkpoints,
+            lr=settings.lr or 0.0,
+            best=BEST,
+            resumed=checkpoint is not None,
+        ),
+        precompute_ref_log_probs=not live,
+        beta=settings.beta or 0.0,
+    )
+    return PreferenceTrainer(
+        loss=loss_of(settings),
+        cache=None if live else reference_cache(work, start, device),
+        model=model,
+        ref_model=reference,
+        args=config,
+        train_dataset=Dataset.from_list(rows.train),
+        eval_dataset=Dataset.from_list(rows.held_out),
+        processing_class=tokenizer,
+    )
+
+
+def loss_of(settings: TrainSettings) -> Loss:
+    return Loss.named(settings.loss, beta=settings.beta or 0.0, ipo_beta=settings.ipo_beta or 0.0, alpha=settings.alpha)
+
+
+def reference_cache(work: Work, start: Start, device: Device) -> ReferenceCache:
+    name = digest([start.version(), device.dtype, device.autocast, work.settings.attention])
+    return ReferenceCache(work.cache / "reference", name)
