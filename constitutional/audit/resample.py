@@ -1,0 +1,53 @@
+"""Numbers with intervals: prompts are drawn again, not pairs, since the pairs of one prompt are no independent news."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from constitutional.config.judge_card import Measured
+from constitutional.core.stats.intervals import Interval, bootstrap, bootstrap_mean
+
+T = TypeVar("T")
+WORK, FEWEST, MOST = 1_000_000, 200, 2_000
+"""Resamples are as many as make about so many items in all, within these bounds."""
+
+
+def mean_of(values: Iterable[tuple[str, float]]) -> Measured | None:
+    """Of (prompt, value): the mean of the values."""
+    grouped: dict[str, list[float]] = defaultdict(list)
+    for prompt, value in values:
+        grouped[prompt].append(value)
+    n = sum(map(len, grouped.values()))
+    if all(len(own) == 1 for own in grouped.values()):
+        return measured(bootstrap_mean([own[0] for own in grouped.values()], resamples=resamples(n)), n)
+    sums = [(sum(own), len(own)) for own in grouped.values()]
+    return measured(bootstrap(sums, _ratio, resamples=resamples(len(sums))), n)
+
+
+def statistic_of(
+    items: Iterable[tuple[str, T]], statistic: Callable[[Sequence[T]], float | None], *, effort: int = 1
+) -> Measured | None:
+    """Of (prompt, item): any statistic of the items. ``effort`` is how dear the statistic is beside a mean."""
+    grouped: dict[str, list[T]] = defaultdict(list)
+    for prompt, item in items:
+        grouped[prompt].append(item)
+    n = sum(map(len, grouped.values()))
+
+    def of_groups(groups: Sequence[list[T]]) -> float | None:
+        return statistic([item for group in groups for item in group])
+
+    return measured(bootstrap(list(grouped.values()), of_groups, resamples=resamples(n * effort)), n)
+
+
+def measured(interval: Interval | None, n: int) -> Measured | None:
+    return None if interval is None else Measured(value=interval.value, low=interval.low, high=interval.high, n=n)
+
+
+def resamples(n: int) -> int:
+    return max(FEWEST, min(MOST, WORK // max(1, n)))
+
+
+def _ratio(groups: Sequence[tuple[float, int]]) -> float:
+    return sum(total for total, _ in groups) / sum(count for _, count in groups)
