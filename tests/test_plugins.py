@@ -73,7 +73,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PluginHost]:
 
 
 Install = Callable[..., PluginHost]
-JUDGES = ["pairwise-logprob"]
+JUDGES = ["pairwise-logprob", "pairwise-cot"]
 """What ships, in the order of registration."""
 
 
@@ -206,7 +206,7 @@ def test_a_failed_plugin_is_fatal_only_where_its_name_is_wanted(install: Install
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("judge", "pairwise-logprop", "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob'?"),
+        ("judge", "pairwise-logprop", "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob' or 'pairwise-cot'?"),
         ("pairing", "best-vs-wurst", "no strategy named 'best-vs-wurst'; did you mean 'best-vs-worst'?"),
         ("model", "opanai", "no model provider named 'opanai'; did you mean 'openai'?"),
         ("constitution", "x", "no constitution named 'x'"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from constitutional.builtin.critic import LLMCritic, LLMCriticOptions
 from constitutional.builtin.filters import Identical, MinLength, MinLengthOptions
-from constitutional.builtin.judge import PairwiseJudge, PairwiseOptions
+from constitutional.builtin.judges.pairwise_cot import PairwiseCotJudge, PairwiseCotOptions
+from constitutional.builtin.judges.pairwise_logprob import PairwiseLogprobJudge, PairwiseLogprobOptions
 from constitutional.builtin.pairings import BestVsWorst, RevisedVsInitial
 from constitutional.builtin.reviser import LLMReviser, LLMReviserOptions, RefuserOptions
-from constitutional.builtin.scorer import PointwiseOptions, PointwiseScorer
+from constitutional.builtin.scorers.pointwise import PointwiseOptions, PointwiseScorer
 from constitutional.hookspecs import hookimpl
 from constitutional.models.anthropic import AnthropicModel, AnthropicOptions
 from constitutional.models.openai import OpenAIModel, OpenAIOptions
@@ -39,7 +40,8 @@ def register_revisers(register: Register) -> None:
 
 @hookimpl
 def register_judges(register: Register) -> None:
-    register("pairwise-logprob", PairwiseJudge, config=PairwiseOptions)
+    register("pairwise-logprob", PairwiseLogprobJudge, config=PairwiseLogprobOptions)
+    register("pairwise-cot", PairwiseCotJudge, config=PairwiseCotOptions)
 
 
 @hookimpl

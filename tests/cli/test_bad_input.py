@@ -98,7 +98,7 @@ def test_bad_json_on_line_17_of_many_is_recorded_and_the_rest_is_done(cli: Cli) 
     ("arguments", "message"),
     [
         (["--model", "opanai:gpt"], "no model provider named 'opanai'; did you mean 'openai'?"),
-        (["--judge", "pairwise-logprop"], "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob'?"),
+        (["--judge", "pairwise-logprop"], "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob' or 'pairwise-cot'?"),
         (["--strategy", "best-vs-wurst"], "no strategy named 'best-vs-wurst'; did you mean 'best-vs-worst'?"),
         (
             ["--constitution", "bse"],
@@ -118,7 +118,7 @@ def test_an_unknown_template(cli: Cli) -> None:
     put(r_yaml="judge: {plugin: pairwise-logprob, options: {template: judge/pairwize}}\n")
     assert generate(cli, "r.yaml") == (
         2,
-        ["error: no template 'judge/pairwize': neither a file nor a shipped name; did you mean 'judge/pairwise'?"],
+        ["error: no template 'judge/pairwize': neither a file nor a shipped name; did you mean 'judge/pairwise' or 'judge/paper'?"],
     )
 
 

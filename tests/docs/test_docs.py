@@ -51,7 +51,9 @@ def shown(value: Any, required: bool) -> str:
     """A default as the page writes it."""
     if required or value is None:
         return "required" if required else "none"
-    return str(value.plugin if isinstance(value, PluginConfig) else yaml.safe_dump(value).split("\n")[0])
+    if isinstance(value, PluginConfig):
+        return value.plugin
+    return yaml.safe_dump(value, default_flow_style=True, width=1000, allow_unicode=True).split("\n")[0]
 
 
 def test_the_cli_reference_is_what_help_says() -> None:

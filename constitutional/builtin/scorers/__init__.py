@@ -1,0 +1,1 @@
+"""Scorers: how well one answer upholds a principle, 0 to 1."""
