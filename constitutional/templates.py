@@ -7,6 +7,7 @@ has in common ends, so that prompt caches can be told; it prints nothing.
 
 from __future__ import annotations
 
+import copy
 import secrets
 import traceback
 from collections.abc import Iterator
@@ -76,6 +77,13 @@ class Templates:
             auto_reload=False,
         )
         self.digests: dict[str, str] = {}
+        self._above: Templates | None = None
+
+    def part(self) -> Templates:
+        """The same, for one plugin: its ``digests`` are those of the templates that it used, and are noted here too."""
+        part = copy.copy(self)
+        part.digests, part._above = {}, self
+        return part
 
     def get(self, name: str, variables: frozenset[str]) -> Template:
         """``name`` is a shipped name (``judge/pairwise``) or a path; ``variables`` is what will be filled in.
@@ -107,6 +115,8 @@ class Templates:
         while self.digests.get(label, value) != value:
             label += "+"
         self.digests[label] = value
+        if self._above is not None:
+            self._above._note(path, value)
 
     def _find(self, name: str) -> Path:
         shipped = data_folder("prompts") / f"{name}.jinja"

@@ -65,6 +65,26 @@ class PartConfig(PluginConfig):
     model: str | None = Field(default=None, description="Which of `models` it asks; default: its role's, else policy.")
 
 
+class WatchConfig(_Strict):
+    """From where on a run warns that its labels look gamed or its answers alike."""
+
+    min_pairs: int = Field(default=50, ge=1, description="Fewer comparisons than this warn of nothing.")
+    spread: float = Field(default=0.05, ge=0, le=0.5, description="Least standard deviation of P from one half.")
+    length_ratio: float = Field(
+        default=1.5, ge=1, description="Most that chosen may be longer than rejected, or shorter."
+    )
+    length_correlation: float = Field(default=0.5, ge=0, le=1, description="Most that P may follow length.")
+    diversity: float = Field(default=0.8, ge=0, description="Least distinct word pairs of chosen against rejected.")
+    repetition: float = Field(
+        default=0.1, ge=0, le=1, description="Most of a chosen text that it said before, on average."
+    )
+    refusals: float = Field(default=0.1, ge=0, le=1, description="Most by which refusals among chosen exceed rejected.")
+    boilerplate: float = Field(
+        default=0.3, ge=0, le=1, description="Largest share of chosen with one opening or closing."
+    )
+    human_correlation: float = Field(default=0.2, ge=-1, le=1, description="Least that P may follow human labels.")
+
+
 class RunConfig(_Strict):
     prompts: str | None = Field(default=None, description="JSONL, CSV, Parquet, a saved dataset, a Hub id, or `-`.")
     constitution: str = Field(default="base", description="A shipped name or a YAML file.")
@@ -75,6 +95,10 @@ class RunConfig(_Strict):
     reviser: PartConfig = PartConfig(plugin="llm")
     judge: PartConfig = PartConfig(plugin="pairwise-logprob")
     scorer: PartConfig = PartConfig(plugin="pointwise")
+    judge_card: str | None = Field(
+        default=None, description="What `constitutional audit` found of the judge; calibrates its labels."
+    )
+    accept_bad_judge: bool = Field(default=False, description="Label although the card says that the judge is unfit.")
     strategy: PluginConfig = PluginConfig(plugin="revised-vs-initial")
     filters: list[PluginConfig] = []
     system: str | None = Field(default=None, description="A system message put before every dialogue that has none.")
@@ -90,6 +114,7 @@ class RunConfig(_Strict):
     max_cost: float | None = Field(default=None, gt=0, description="Stop, keeping everything, at this much money.")
     max_calls: int | None = Field(default=None, gt=0, description="Stop, keeping everything, after this many calls.")
     max_failure_rate: float = Field(default=0.1, ge=0, le=1, description="Stop when more prompts than this fail.")
+    watch: WatchConfig = WatchConfig()
     out: str | None = Field(default=None, description="The run folder.")
 
     @field_validator("critic", "reviser", "judge", "scorer", "strategy", mode="before")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from constitutional.core.records import Pair, Reason, Reject, Response, Ruling, Trace
 from constitutional.core.ruling import ROUNDING
+from constitutional.core.stats.calibration import Calibrator
 from constitutional.roles import Filter, settled
 
 
@@ -17,14 +18,17 @@ async def pair_up(
     strategy: str,
     min_margin: float,
     filters: Sequence[Filter],
+    calibrator: Calibrator | None = None,
 ) -> Trace:
-    """The trace with a pair or a reject for every ruling. A tie, an abstention or a violator never becomes a label."""
+    """The trace with a pair or a reject for every ruling. A tie, an abstention or a violator never becomes a label.
+    ``calibrator`` makes of a ruling's p how often the judge is right when it says so; the ruling keeps what it said."""
     responses = {response.id: response for response in trace.responses}
     methods = {(judgement.a, judgement.b): judgement.method for judgement in trace.judgements}
     pairs: list[Pair] = []
     rejects: list[Reject] = list(trace.rejects)
     for ruling in rulings:
-        made = _label(trace, ruling, responses, values, strategy, methods.get((ruling.a, ruling.b), ""))
+        method = methods.get((ruling.a, ruling.b), "")
+        made = _label(trace, ruling, responses, values, strategy, method, calibrator)
         if isinstance(made, Pair):
             made = await _kept(made, trace, min_margin, filters)
         if isinstance(made, Pair):
@@ -46,6 +50,7 @@ def _label(
     values: Mapping[str, float | None],
     strategy: str,
     method: str,
+    calibrator: Calibrator | None,
 ) -> Pair | Reject:
     a, b, prompt_id = responses[ruling.a], responses[ruling.b], trace.prompt.id
     between = f"{a.id} and {b.id}"
@@ -57,7 +62,12 @@ def _label(
     chosen, rejected = (a, b) if ruling.p > 0.5 else (b, a)
     if chosen.id in trace.unresolved:
         return Reject(prompt_id, Reason.UNRESOLVED, f"{chosen.id} violates a hard principle")
-    p_chosen = max(ruling.p, 1 - ruling.p)
+    raw = max(ruling.p, 1 - ruling.p)
+    p_chosen = raw if calibrator is None or ruling.vetoed_by is not None else calibrator.confidence(raw)
+    if p_chosen <= 0.5 + ROUNDING:
+        # Below one half the judge is more often wrong than right when it says so: that is no label, least of all the
+        # opposite one.
+        return Reject(prompt_id, Reason.TIE, f"{between}: p = {raw:.3f} is {p_chosen:.3f} after calibration")
     return Pair(
         prompt_id, chosen, rejected, p_chosen, 2 * p_chosen - 1, strategy, ruling, method,
         values.get(chosen.id), values.get(rejected.id),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from constitutional.config.constitution import Provided, constitution_digest, find_constitution, load_constitution
+from constitutional.config.judge_card import ConstitutionIdentity, JudgeCard, JudgeIdentity
 from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PluginConfig, RunConfig
 from constitutional.core.constitution import Constitution, Mode, PluginUse
 from constitutional.core.digest import canonical, digest
@@ -28,6 +29,7 @@ from constitutional.models.meter import Meter, Price
 from constitutional.models.recorded import RecordedModel
 from constitutional.models.throttle import Throttle
 from constitutional.models.work import RecordedWork, Worker
+from constitutional.pipeline.admission import admitted
 from constitutional.pipeline.dispatch import CriticByPrinciple, JudgeByPrinciple, own_plugins
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import BUILTIN, PluginHost
@@ -137,6 +139,17 @@ class Assembly:
     constitution: Constitution
     templates: dict[str, str]
     plan: str
+    judge: JudgeIdentity
+    judge_settings: list[Any]
+    """How the judge's model is sampled, where the judge lets it write."""
+    card: JudgeCard | None
+    """What is known of the judge, where the run names a judge card."""
+
+    @property
+    def named(self) -> ConstitutionIdentity:
+        """The constitution as a judge card names it."""
+        found = self.constitution
+        return ConstitutionIdentity(name=found.name, version=found.version, digest=constitution_digest(found))
 
     def state(self, prompt_id: str, messages: Any, tags: Any) -> str:
         """Names one prompt under this plan: a finished trace with the same state need not be made again."""
@@ -153,6 +166,7 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind, mode: 
     templates = Templates(base)
     parts: dict[str, Any] = {}
     used: list[Any] = []
+    by_plugin: dict[str, dict[str, str]] = {}
     roles = ("critic", "reviser", "judge", "scorer")
     wanted: list[tuple[str, str, PluginConfig]] = [(role, role, config.part(role)) for role in roles]
     if constitution.mode == "tiered" and constitution.on_unresolved == "refuse":
@@ -170,22 +184,28 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind, mode: 
         if entry is not None:
             noted.append(_asked(config, role, models, entry))
         used.append(noted)
+        own_templates = templates.part()
         setup = Setup(
             use.plugin,
             options,
             bind(role, models, entry),
-            templates,
+            own_templates,
             constitution,
             config.seed,
             bind.remember(worker),
             lambda kind, use, model=None: make(kind, use, f"{where}.{use.where or use.plugin}", model or entry),
             noted.append,
         )
-        return registered.factory(setup)
+        made = registered.factory(setup)
+        by_plugin[where] = by_plugin.get(where, {}) | own_templates.digests
+        return made
 
     for where, kind, part in wanted:
         parts[where] = make(kind, PluginUse(part.plugin, part.options), where)
     critics, judges = own_plugins(constitution, lambda kind, use: make(kind, use, kind))
+    asked = {role: _asked(config, role, models) for role in ROLES}
+    judge = _judge_identity(used, by_plugin, asked["judge"])
+    card = admitted(config, base, judge)
     cast = Cast(
         policy=bind("policy", models),
         critic=CriticByPrinciple(parts["critic"], critics) if critics else parts["critic"],
@@ -202,16 +222,35 @@ def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind, mode: 
         min_margin=config.min_margin,
         system=config.system,
         seed=config.seed,
+        calibrator=None if card is None else card.calibration.calibrator,
     )
-    asked = {role: _asked(config, role, models) for role in ROLES}
-    settings = [config.responses, cast.rounds, config.min_margin, config.system, config.seed]
+    settings: list[Any] = [config.responses, cast.rounds, config.min_margin, config.system, config.seed]
+    if cast.calibrator is not None:
+        settings.append(cast.calibrator.to_json())
     plan = digest([PIPELINE, constitution_digest(constitution), templates.digests, used, asked, settings])
-    return Assembly(cast, models, constitution, templates.digests, plan)
+    return Assembly(cast, models, constitution, templates.digests, plan, judge, asked["judge"][1], card)
 
 
-def check(config: RunConfig, host: PluginHost, base: Path) -> None:
+def _judge_identity(used: list[Any], by_plugin: dict[str, dict[str, str]], asked: Any) -> JudgeIdentity:
+    """Of all plugins those that judge: the run's judge, its members, and the judges of single principles."""
+    own = [noted for noted in used if noted[0].partition(".")[0] == "judge"]
+    (_, plugin, version, options, *depends), *parts = own
+    templates = {name: value for where in by_plugin if where.partition(".")[0] == "judge"
+                 for name, value in by_plugin[where].items()}  # fmt: skip
+    return JudgeIdentity(
+        plugin=plugin,
+        version=version,
+        options=options,
+        model=asked[0],
+        parts=parts,
+        depends=depends,
+        templates=templates,
+    )
+
+
+def check(config: RunConfig, host: PluginHost, base: Path) -> Assembly:
     """Raise whatever is wrong with a configuration, before a run folder is made for nothing."""
-    assemble(config, host, base, Unasked())
+    return assemble(config, host, base, Unasked())
 
 
 class Unasked:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from constitutional.core.constitution import Constitution
 from constitutional.core.enforcement import violators
 from constitutional.core.records import Prompt, Reason, Reject, Ruling, Trace
+from constitutional.core.stats.calibration import Calibrator
 from constitutional.errors import (
     LedgerError,
     MissingExtraError,
@@ -47,6 +48,8 @@ class Cast:
     min_margin: float = 0.0
     system: str | None = None
     seed: int = 0
+    calibrator: Calibrator | None = None
+    """From the judge card: what the judge says → how often it is right."""
 
 
 async def trace_prompt(prompt: Prompt, cast: Cast) -> Trace:
@@ -102,7 +105,7 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
         rejects=empty + unkept,
         unresolved=tuple(sorted(broken)),
     )
-    return await pair_up(trace, rulings, arena.values, cast.strategy, cast.min_margin, cast.filters)
+    return await pair_up(trace, rulings, arena.values, cast.strategy, cast.min_margin, cast.filters, cast.calibrator)
 
 
 def _revising(cast: Cast) -> Revises:
