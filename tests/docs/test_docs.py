@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from constitutional.config.run import ROLES, ModelConfig, PartConfig, PluginConfig, Prices, RunConfig
+from constitutional.config.run import ROLES, ModelConfig, PartConfig, PluginConfig, Prices, RunConfig, WatchConfig
 from constitutional.core.records import Reason
 from constitutional.dataset.rows import schemas
 from constitutional.plugins import BUILTIN, PluginHost
@@ -78,7 +78,14 @@ def test_every_benchmark_is_on_its_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "model"), [("The run", RunConfig), ("A model", ModelConfig), ("Prices", Prices), ("A part", PartConfig)]
+    ("title", "model"),
+    [
+        ("The run", RunConfig),
+        ("A model", ModelConfig),
+        ("Prices", Prices),
+        ("A part", PartConfig),
+        ("Watch", WatchConfig),
+    ],
 )
 def test_every_key_of_the_run_file_is_described_with_its_default(title: str, model: type[BaseModel]) -> None:
     described = {row[0]: row[2] for row in table(section(page("docs/run-file.md"), title))}
