@@ -11,6 +11,7 @@ from constitutional.cli.lazy import LazyGroup
 
 COMMANDS = {
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
+    "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
     "principles": "List, show, check, start and import constitutions.",
     "plugins": "List the plugins, and what is wrong with those that failed.",
     "version": "Print the version.",

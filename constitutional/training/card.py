@@ -33,7 +33,14 @@ def card(data: TrainingData, settings: TrainSettings, record: dict[str, Any], lo
         _table("Training", ("setting", "value"), _settings(chosen, settings)),
         *(_stage(stage) for stage in record["stages"]),
         *(_curve(stage["stage"], log) for stage in record["stages"]),
-        _notes([*record["notes"], *(note for stage in record["stages"] for note in stage["notes"])]),
+        _notes(
+            [
+                *record["notes"],
+                *data.preferences.notes,
+                *data.answers.notes,
+                *(note for stage in record["stages"] for note in stage["notes"]),
+            ]
+        ),
         _table("Versions", ("package", "version"), record["versions"].items()),
         "## Limits\n\nThe labels are a model's opinion under written principles, and held-out accuracy is agreement with "
         "those labels. Compare the model with the one it came from on prompts of your own before you rely on it.",

@@ -116,6 +116,21 @@ class TrainingData:
         mean_p, mean_margin = sum(row.p for row in rows) / n, sum(row.margin for row in rows) / n
         return Facts(len(rows), self.soft, mean_p, mean_margin)
 
+    def counts(self) -> dict[str, dict[str, Any]]:
+        """What was read, what is used and what was dropped for which reason, as JSON."""
+        parts: dict[str, Part[Any]] = {"preference": self.preferences, "sft": self.answers}
+        return {
+            name: {
+                "read": part.read,
+                "train": len(part.train),
+                "held_out": len(part.held_out),
+                "dropped": dict(part.dropped.most_common()),
+                "notes": part.notes,
+            }
+            for name, part in parts.items()
+            if part.read
+        }
+
     def digest(self) -> str:
         """Names the very rows, so that a resume with other data is seen."""
         preferences, answers = self.preferences, self.answers

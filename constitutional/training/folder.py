@@ -12,6 +12,7 @@ from typing import Any
 
 from constitutional.errors import LedgerError, UsageError
 from constitutional.ledger.folder import RunLock
+from constitutional.training.processes import is_first, wait_for_all
 
 PLAN = "plan.json"
 RECORD = "training.json"
@@ -111,13 +112,16 @@ class StageFolder:
 
     def newest_checkpoint(self) -> Path | None:
         """The newest that was written to its end. One that was not is removed: the disk may be what was missing."""
-        whole = []
-        for path in self.checkpoints.glob("checkpoint-*"):
-            if (path / COMPLETE).is_file():
-                whole.append(path)
-            else:
-                shutil.rmtree(path, ignore_errors=True)
+        if is_first():
+            self._remove_broken()
+        wait_for_all()
+        whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / COMPLETE).is_file()]
         return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+    def _remove_broken(self) -> None:
+        for path in self.checkpoints.glob("checkpoint-*"):
+            if not (path / COMPLETE).is_file():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 COMPLETE = ".complete"

@@ -10,6 +10,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from constitutional.errors import MissingExtraError, UsageError
 from constitutional.training.card import card
 from constitutional.training.data import TrainingData, read_data
 from constitutional.training.folder import CARD, LOG, RECORD, OutFolder, write_json
+from constitutional.training.processes import is_first, is_launched, wait_for_all
 from constitutional.training.settings import TrainSettings, as_json
 from constitutional.training.settle import settle
 from constitutional.training.stages import Outcome, Work, run_stage
@@ -53,15 +55,19 @@ def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:
     ready = prepare(settings, data)
     if folder.record is not None:
         return _again(folder, ready, say)
-    with folder.lock():
+    with folder.lock() if is_first() else nullcontext():
         _check_resume(folder, ready)
-        folder.begin(ready.plan)
+        if is_first():
+            folder.begin(ready.plan)
         stop = Stop()
         with listening(stop, say):
             outcomes = _stages(folder, ready, stop, say)
         if stop.interrupted and len(outcomes) < len(ready.settings.stages):
             return TrainResult("interrupted", folder.path, ready.plan)
-        record = _finish(folder, ready, outcomes)
+        record = _record(ready, outcomes)
+        if is_first():
+            _finish(folder, ready, outcomes, record)
+        wait_for_all()
     return TrainResult("complete", folder.path, record)
 
 
@@ -128,7 +134,7 @@ def _check_machine(settings: TrainSettings) -> None:
             raise MissingExtraError("--liger: liger-kernel is not installed: pip install liger-kernel")
         if settings.cpu or not torch.cuda.is_available():
             raise UsageError("--liger: its kernels need a GPU, and there is none here")
-    if torch.cuda.is_available() and not settings.cpu and torch.cuda.device_count() > 1 and "RANK" not in os.environ:
+    if torch.cuda.is_available() and not settings.cpu and torch.cuda.device_count() > 1 and not is_launched():
         raise UsageError(
             f"{torch.cuda.device_count()} GPUs are visible: use them all with --launcher accelerate --config fsdp2, or "
             "make one visible with CUDA_VISIBLE_DEVICES=0"
@@ -148,16 +154,29 @@ def _stages(folder: OutFolder, ready: Ready, stop: Stop, say: Say) -> list[Outco
             cache = ready.data.beside or folder.path.absolute().parent
             work = Work(name, ready.settings, ready.data, place, start, cache / ".cache", stop, say)
             outcome = run_stage(work)
-            if stop.interrupted and not place.model.is_dir():
+            if stop.interrupted and outcome.stopped:
                 say(f"interrupted at step {outcome.steps}: run the same command again to go on from there")
                 break
-            place.finish(asdict(outcome))
+            if is_first():
+                place.finish(asdict(outcome))
+            wait_for_all()
         outcomes.append(outcome)
         start = str(place.model)
     return outcomes
 
 
-def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome]) -> dict[str, Any]:
+def _record(ready: Ready, outcomes: list[Outcome]) -> dict[str, Any]:
+    return {
+        **ready.plan,
+        "settings": as_json(ready.settings) | ready.plan["settings"],
+        "rows": ready.data.counts(),
+        "notes": ready.notes,
+        "stages": [asdict(outcome) for outcome in outcomes],
+        "versions": versions(),
+    }
+
+
+def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome], record: dict[str, Any]) -> None:
     """Card, record and log into the last stage's model; earlier stages' models into folders of their own; then in place."""
     settings = ready.settings
     places = [folder.stage(number, name) for number, name in enumerate(settings.stages, 1)]
@@ -167,17 +186,9 @@ def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome]) -> dict[st
     for place, outcome in zip(places[:-1], outcomes, strict=False):
         place.model.rename(model / outcome.stage)
     (model / LOG).write_text("".join(place.log.read_text("utf-8") for place in places), encoding="utf-8")
-    record = {
-        **ready.plan,
-        "settings": as_json(settings) | ready.plan["settings"],
-        "notes": ready.notes,
-        "stages": [asdict(outcome) for outcome in outcomes],
-        "versions": versions(),
-    }
     (model / CARD).write_text(card(ready.data, settings, record, model / LOG), encoding="utf-8")
     write_json(model / RECORD, record)
     folder.finish(model)
-    return record
 
 
 def _merged(place: Path, adapter: Path, settings: TrainSettings) -> Path:

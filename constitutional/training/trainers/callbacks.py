@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from constitutional.training.folder import COMPLETE
-from constitutional.training.stop import Stop
+from constitutional.training.processes import any_process, wait_for_all
+from constitutional.training.stop import INTERRUPTED, Stop
 
 Say = Callable[[str], None]
 
@@ -45,8 +45,7 @@ class CheckpointMark(TrainerCallback):  # type: ignore[misc]
     """A checkpoint counts when its last byte is written: a process that dies while writing leaves one without a mark."""
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.barrier()
+        wait_for_all()
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
@@ -58,6 +57,8 @@ class Interruption(TrainerCallback):  # type: ignore[misc]
         self._stop = stop
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if any_process(self._stop.interrupted):
+            self._stop.ask(INTERRUPTED)
         if self._stop.asked:
             control.should_save = True
             control.should_training_stop = True

@@ -35,9 +35,9 @@ def fit(trainer: Any, work: Work, rows: TokenRows, checkpoint: Path | None) -> O
             stopped = f"no better held-out accuracy in {settings.patience} evaluations"
         after: dict[str, float] = {}
         if not work.stop.interrupted or not ended_early:
-            after = _numbers(trainer.evaluate())
+            after = _numbers(_last_look(trainer))
             save(trainer, work)
-    evaluated = [entry for entry in state.log_history if "eval_loss" in entry]
+    evaluated = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
     return Outcome(
         stage=work.stage,
         steps=state.global_step,
@@ -71,6 +71,17 @@ def save(trainer: Any, work: Work) -> None:
         trainer.processing_class.save_pretrained(part)
         part.rename(work.folder.model)
     trainer.accelerator.wait_for_everyone()
+
+
+def _last_look(trainer: Any) -> Mapping[str, Any]:
+    """At the held-out rows, unless these very weights were looked at already."""
+    state = trainer.state
+    seen = [entry for entry in state.log_history if "eval_loss" in entry and entry["step"] == state.global_step]
+    if seen and not trainer.args.load_best_model_at_end:
+        last: Mapping[str, Any] = seen[-1]
+        return last
+    looked: Mapping[str, Any] = trainer.evaluate()
+    return looked
 
 
 class explained:  # noqa: N801

@@ -1,0 +1,220 @@
+"""``constitutional train``"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from constitutional.training.run import Ready, TrainResult
+    from constitutional.training.settings import TrainSettings
+
+EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
+
+
+@click.command("train")
+@click.argument("source", metavar="RUN|DATASET")
+@click.option(
+    "--model", required=True, metavar="FOLDER|HUB_ID", help="The model to train, or a LoRA adapter to go on with."
+)
+@click.option(
+    "--out", required=True, metavar="DIR", help="Where the trained model goes. The same command again resumes."
+)
+@click.option("--stage", default="dpo", metavar="A,B", show_default=True, help="One after the other: sft, dpo.")
+@click.option("--loss", metavar="NAME", help="dpo, ipo or hybrid (default dpo).")
+@click.option("--beta", type=float, metavar="B", help="How strongly the reference holds (default 0.1).")
+@click.option("--alpha", type=float, metavar="A", help="Of hybrid: the DPO term's weight (default 0.7).")
+@click.option("--ipo-beta", type=float, metavar="B", help="The IPO term's own beta (default: --beta).")
+@click.option("--labels", metavar="KIND", help="soft, hard or margin-weighted (default soft where p_chosen is there).")
+@click.option("--lr", type=float, help="Learning rate (default 5e-7; with --lora 5e-5).")
+@click.option("--epochs", type=float, help="Passes over the pairs (default 1).")
+@click.option("--max-steps", type=int, metavar="N", help="Steps in all, instead of epochs.")
+@click.option("--batch", type=int, metavar="N", help="Rows per step, over all devices (default 32).")
+@click.option(
+    "--micro-batch", type=int, metavar="N", help="Rows at once on a device; the result is the same (default 4)."
+)
+@click.option(
+    "--eval-batch", type=int, metavar="N", help="Rows at once in an evaluation (default: twice --micro-batch)."
+)
+@click.option("--schedule", metavar="NAME", help="Of the learning rate (default cosine).")
+@click.option("--warmup", type=float, metavar="F", help="Share of the steps that the rate rises (default 0.1).")
+@click.option("--weight-decay", type=float, help="Default 0.")
+@click.option("--max-grad-norm", type=float, help="Gradients are clipped to this norm (default 1).")
+@click.option("--optimizer", metavar="NAME", help="As transformers names them (default adamw_torch_fused).")
+@click.option("--seed", type=int, help="Seed of everything random (default 0).")
+@click.option("--sft-lr", type=float, help="Learning rate of the stage sft (default 1e-5; with --lora 1e-4).")
+@click.option("--sft-epochs", type=float, help="Passes of the stage sft (default 1).")
+@click.option(
+    "--helpful", metavar="FILE", help="Helpful answers for the stage sft: prompt and completion, or messages."
+)
+@click.option("--lora", type=int, metavar="RANK", help="Train a LoRA adapter of this rank and no other weight.")
+@click.option("--lora-alpha", type=float, help="Default: twice the rank.")
+@click.option("--lora-dropout", type=float, help="Default 0.")
+@click.option("--lora-targets", metavar="NAMES", help="Modules that get an adapter (default all-linear).")
+@click.option("--merge", is_flag=True, help="Work the adapter into the model: --out is then a whole model.")
+@click.option("--max-length", type=int, metavar="N", help="Most tokens of a row (default: the context, at most 2048).")
+@click.option("--system", metavar="TEXT", help="System message for dialogues without one.")
+@click.option("--chat-template", metavar="FILE", help="A Jinja file, for a tokenizer without a chat template.")
+@click.option("--limit", type=int, metavar="N", help="Use the first N rows.")
+@click.option("--held-out", type=float, metavar="F", help="Share of the prompts never trained on (default 0.1).")
+@click.option("--eval-rows", type=int, metavar="N", help="Most held-out rows in an evaluation (default 1000).")
+@click.option("--eval-every", type=int, metavar="N", help="Steps between evaluations (default: 4 to 20 in all).")
+@click.option("--save-every", type=int, metavar="N", help="Steps between checkpoints (default: 5 in all).")
+@click.option("--patience", type=int, metavar="N", help="Stop after N evaluations without better held-out accuracy.")
+@click.option("--reference", metavar="KIND", help="precomputed (default), or live: a second model in memory.")
+@click.option("--precision", metavar="KIND", help="auto (default), bf16 or fp32.")
+@click.option("--attention", metavar="NAME", help="As transformers names them: sdpa, flash_attention_2, …")
+@click.option("--gradient-checkpointing", is_flag=True, help="Less memory, about a third more time.")
+@click.option("--liger", is_flag=True, help="Liger's layer kernels (GPU; pip install liger-kernel).")
+@click.option("--cpu", is_flag=True, help="Do not use the GPU that is there.")
+@click.option("--report-to", metavar="A,B", help="tensorboard, trackio, wandb.")
+@click.option("--launcher", metavar="accelerate", help="Train with several processes.")
+@click.option(
+    "--config", "launcher_config", metavar="NAME|FILE", help="Of the launch: fsdp2, zero3, ddp, cpu or a YAML file."
+)
+@click.option("--revision", metavar="NAME", help="Revision of a Hub model.")
+@click.option("--trust-remote-code", is_flag=True, help="Run Python that comes with the model.")
+@click.option("--dry-run", is_flag=True, help="Print the plan: rows, steps, tokens, memory; load no weights.")
+@click.option("--fresh", is_flag=True, help="Start over in a new folder beside --out; nothing is deleted.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def command(source: str, dry_run: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
+    """Train a model on a run's preferences: SFT on revisions, then DPO, IPO or both, with the labels' probabilities.
+
+    RUN|DATASET is a run folder, a dataset folder or file, or a Hub id. Same command again: it resumes, or is done.
+    """
+    settings = settings_of(source, flags)
+    say = _silent if quiet else _say
+    if dry_run:
+        return _show_plan(settings, as_json)
+    if settings.launcher is not None:
+        return _launched(settings, as_json)
+    from constitutional.training.run import train
+
+    result = train(settings, say)
+    _show(result, as_json)
+    return EXIT_CODES[result.status]
+
+
+def settings_of(source: str, flags: dict[str, Any]) -> TrainSettings:
+    """What was said on the command line; everything else keeps its default."""
+    from constitutional.errors import ConfigError
+    from constitutional.training.settings import TrainSettings
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    given["stages"] = tuple(_names(given.pop("stage")))
+    if "report_to" in given:
+        given["report_to"] = tuple(_names(given["report_to"]))
+    if given.get("launcher") not in (None, "accelerate"):
+        raise ConfigError(f"--launcher {given['launcher']}: there is one launcher, accelerate")
+    if "launcher_config" in given and "launcher" not in given:
+        raise ConfigError("--config is of --launcher accelerate")
+    return TrainSettings(source=source, **given).check()
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _launched(settings: TrainSettings, as_json: bool) -> int:
+    from constitutional.training.folder import OutFolder
+    from constitutional.training.launch import launch
+    from constitutional.training.run import TrainResult
+
+    folder = OutFolder(Path(settings.out).expanduser())
+    if settings.fresh:
+        folder = folder.fresh()
+        settings = settings.but(out=str(folder.path))
+    finished = launch(settings)
+    record = folder.record
+    if finished and record is not None:
+        _show(TrainResult("complete", folder.path, record), as_json)
+        return 0
+    _show(TrainResult("interrupted", folder.path, folder.plan or {}), as_json)
+    return EXIT_CODES["interrupted"]
+
+
+def _show_plan(settings: TrainSettings, as_json: bool) -> int:
+    from constitutional.training.data import read_data
+    from constitutional.training.estimate import command_of, estimate
+    from constitutional.training.run import hush, prepare
+
+    data = read_data(settings)
+    hush()
+    ready = prepare(settings, data)
+    plans = [asdict(plan) for plan in estimate(ready)]
+    command = command_of(ready)
+    if as_json:
+        shown = {"plan": ready.plan, "notes": ready.notes, "stages": plans, "command": command}
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        return 0
+    _show_data(ready)
+    for plan in plans:
+        _reasons(plan["dropped"])
+        click.echo(
+            f"stage {plan['stage']}: {plan['rows']:,} rows, {plan['held_out']:,} held out, {plan['steps']:,} steps, "
+            f"{plan['tokens']:,} tokens a pass, longest row {plan['longest']:,}; about {plan['memory_gib']:.1f} GiB of "
+            f"memory, {plan['checkpoint_gib']:.1f} GiB a checkpoint"
+        )
+    if command is not None:
+        click.echo(f"launch: {' '.join(command)}")
+    return 0
+
+
+def _show_data(ready: Ready) -> None:
+    chosen = ready.settings
+    click.echo(f"{chosen.model} on {ready.data.about.name}: {', '.join(chosen.stages)}")
+    if set(chosen.stages) - {"sft"}:
+        click.echo(f"loss {chosen.loss}, beta {chosen.beta:g}, labels {chosen.labels}, lr {chosen.lr:g}")
+    for part in (ready.data.preferences, ready.data.answers):
+        _reasons(part.dropped)
+        for note in part.notes:
+            click.echo(f"  {note}")
+    for note in ready.notes:
+        click.echo(f"  {note}")
+
+
+def _reasons(dropped: dict[str, int]) -> None:
+    for reason, count in sorted(dropped.items(), key=lambda item: -item[1]):
+        click.echo(f"  not trained on: {reason:<22} {count:,}")
+
+
+def _show(result: TrainResult, as_json: bool) -> None:
+    if as_json:
+        shown = {"status": result.status, "out": str(result.out)} | result.record
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        return
+    if result.status == "interrupted":
+        click.echo(f"{result.out}: interrupted; run the same command again to go on")
+        return
+    if result.status == "done":
+        click.echo(f"{result.out}: done already; --fresh trains again in a new folder")
+    for part in result.record["rows"].values():
+        _reasons(part["dropped"])
+    for stage in result.record["stages"]:
+        _show_stage(stage)
+    click.echo(f"model: {result.out}")
+
+
+def _show_stage(stage: dict[str, Any]) -> None:
+    _reasons(stage["dropped"])
+    words = [f"{stage['stage']}: {stage['steps']:,} steps, {stage['rows']:,} rows"]
+    for name, shown in (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy")):
+        if name in stage["after"]:
+            before = f"{stage['before'][name]:.3f} → " if name in stage["before"] else ""
+            words.append(f"{shown} {before}{stage['after'][name]:.3f}")
+    click.echo(", ".join(words))
+    for note in [*stage["notes"], *([f"ended early: {stage['stopped']}"] if stage["stopped"] else [])]:
+        click.echo(f"  {note}")
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _silent(_: str) -> None:
+    pass
