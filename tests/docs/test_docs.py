@@ -53,6 +53,7 @@ def shown(value: Any, required: bool) -> str:
         return "required" if required else "none"
     if isinstance(value, PluginConfig):
         return value.plugin
+    value = {} if isinstance(value, BaseModel) else value
     return yaml.safe_dump(value, default_flow_style=True, width=1000, allow_unicode=True).split("\n")[0]
 
 
