@@ -33,6 +33,7 @@ def measures(verdicts: Sequence[Verdict], own_names: Sequence[str] = ()) -> Meas
         agreement=agreement(verdicts),
         principles=by_principle(verdicts),
         tags=by_tag(verdicts),
+        members=by_member(verdicts),
         methods=dict(Counter(judgement.method for verdict in verdicts for judgement in verdict.judgements)),
         histogram=histogram(verdicts),
     )
@@ -225,6 +226,24 @@ def group(name: str, items: Sequence[tuple[Verdict, Judgement]]) -> Group:
         consistency=mean_of((prompt, float(side(j.p_ab) == side(j.p_ba))) for prompt, j in both),
         offset=mean_of(_offsets(both, lambda p: p)),
     )
+
+
+def by_member(verdicts: Sequence[Verdict]) -> list[Group]:
+    """Of a panel: each of its judges by itself, over all principles."""
+    said: dict[str, list[tuple[Verdict, float | None]]] = defaultdict(list)
+    for verdict in verdicts:
+        for judgement in verdict.judgements:
+            for member in judgement.members:
+                said[member.name].append((verdict, member.p))
+    return [
+        Group(
+            name=name,
+            judged=len(items),
+            abstained=sum(p is None for _, p in items),
+            accuracy=mean_of((v.prompt_id, float(side(p) == v.pair.side)) for v, p in items if v.contested and side(p)),
+        )
+        for name, items in said.items()
+    ]
 
 
 def by_tag(verdicts: Sequence[Verdict]) -> list[Group]:

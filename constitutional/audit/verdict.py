@@ -24,6 +24,8 @@ class Verdict:
     """Why there is no p."""
     tied: bool = False
     """It was read, and every tier ties."""
+    failure: str = ""
+    """The short reason, where the judge could not even be asked."""
 
     @property
     def prompt_id(self) -> str:

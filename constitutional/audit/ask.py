@@ -1,0 +1,216 @@
+"""Asks the real judge of every labelled pair, both orders, through the ledger: what was asked before costs nothing, and a
+killed audit goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from constitutional.audit.attacks import Attacked
+from constitutional.audit.pairs import Labelled
+from constitutional.audit.verdict import Verdict
+from constitutional.config.run import RunConfig
+from constitutional.core.constitution import Constitution
+from constitutional.core.records import Judgement, Reason
+from constitutional.core.ruling import TIED, rule
+from constitutional.errors import ModelError, PromptFileError, RunStoppedError, near_matches
+from constitutional.ledger import Ledger, LedgerView, RunFolder
+from constitutional.models.meter import Meter
+from constitutional.models.throttle import Throttle
+from constitutional.pipeline.arena import LiveArena
+from constitutional.pipeline.setup import Assembly, Bind, assemble, recorded
+from constitutional.pipeline.trace import ENDS_THE_RUN, Cast
+from constitutional.plugins import PluginHost
+
+WINDOW = 2
+"""Pairs in work per call in flight."""
+
+
+@dataclass(slots=True)
+class Asking:
+    """How it is going, and the way to end it: calls on their way finish, no other starts."""
+
+    total: int
+    meter: Meter
+    throttles: dict[str, Throttle]
+    done: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def stop(self, why: str) -> None:
+        if self.meter.stopping is not None:
+            for task in self.tasks:
+                task.cancel()
+        self.meter.stopping = why
+        for throttle in self.throttles.values():
+            throttle.stop(why)
+
+
+Started = Callable[[Asking], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One verdict per pair, in order, and what was needed for them."""
+
+    verdicts: list[Verdict]
+    attacks: list[tuple[Attacked, Verdict]]
+    assembly: Assembly
+    asking: Asking
+
+
+def for_audit(config: RunConfig) -> RunConfig:
+    """The run's configuration without what an earlier audit made of it: a judge is measured as it is."""
+    return config.model_copy(update={"judge_card": None, "accept_bad_judge": False})
+
+
+async def ask_judge(
+    config: RunConfig,
+    folder: RunFolder,
+    host: PluginHost,
+    base: Path,
+    pairs: Sequence[Labelled],
+    attacks: Sequence[Attacked],
+    *,
+    started: Started | None = None,
+    own_ledger: bool = True,
+) -> Answers:
+    """The folder must be locked by the caller. Budgets hold for all calls of the folder where it is the audit's own, else
+    for this audit."""
+    ledger = Ledger(folder.ledger)
+    try:
+        meter = _meter(config, ledger.path, own_ledger)
+        assembly = assemble(for_audit(config), host, base, recorded(ledger, meter, config))
+        try:
+            answers = await _ask(assembly, config, pairs, attacks, meter, started)
+        finally:
+            await ledger.landed()
+            await assembly.models.aclose()
+            await ledger.flush()
+        return answers
+    finally:
+        ledger.close()
+
+
+async def count_calls(
+    config: RunConfig,
+    host: PluginHost,
+    base: Path,
+    pairs: Sequence[Labelled],
+    attacks: Sequence[Attacked],
+    bind: Bind,
+) -> None:
+    """The same questions to models that only count."""
+    assembly = assemble(for_audit(config), host, base, bind)
+    await _ask(assembly, config, pairs, attacks, Meter(), None)
+
+
+async def _ask(
+    assembly: Assembly,
+    config: RunConfig,
+    pairs: Sequence[Labelled],
+    attacks: Sequence[Attacked],
+    meter: Meter,
+    started: Started | None,
+) -> Answers:
+    check_principles(assembly.constitution, pairs)
+    asked = [*pairs, *(attack.pair for attack in attacks)]
+    asking = Asking(len(asked), meter, assembly.models.throttles)
+    found: list[Verdict | None] = [None] * len(asked)
+    waiting = iter(range(len(asked)))
+
+    async def work() -> None:
+        for place in waiting:
+            found[place] = await _verdict(asked[place], assembly.cast, asking)
+            asking.done += 1
+
+    workers = min(max(4, config.concurrency * WINDOW), max(1, len(asked)))
+    asking.tasks = [asyncio.create_task(work()) for _ in range(workers)]
+    if started is not None:
+        started(asking)
+    try:
+        await asyncio.gather(*asking.tasks)
+    except asyncio.CancelledError as error:
+        raise RunStoppedError("interrupted") from error
+    finally:
+        for task in asking.tasks:
+            task.cancel()
+        await asyncio.gather(*asking.tasks, return_exceptions=True)
+    verdicts = [verdict for verdict in found if verdict is not None]
+    own = list(zip(attacks, verdicts[len(pairs) :], strict=True))
+    return Answers(verdicts[: len(pairs)], own, assembly, asking)
+
+
+def check_principles(constitution: Constitution, pairs: Sequence[Labelled]) -> None:
+    """A label of one principle needs that principle."""
+    known = {principle.id for _, principle in constitution}
+    unknown = [pair for pair in pairs if pair.principle is not None and pair.principle not in known]
+    if unknown:
+        pair = unknown[0]
+        hint = near_matches(pair.principle or "", known)
+        raise PromptFileError(
+            f"{pair.source}: {constitution.name} has no principle {pair.principle!r}{hint}"
+            + (f" (and {len(unknown) - 1} more rows)" if len(unknown) > 1 else "")
+        )
+
+
+async def _verdict(pair: Labelled, cast: Cast, asking: Asking) -> Verdict:
+    """What goes wrong with one pair costs that pair; only what ends everything is raised."""
+    try:
+        judgements = await _judgements(pair, cast)
+    except ENDS_THE_RUN:
+        raise
+    except ModelError as error:
+        asking.failures[error.reason] += 1
+        return Verdict(pair, None, None, None, because=str(error), failure=error.reason)
+    except Exception as error:
+        asking.failures[Reason.PLUGIN_FAILED] += 1
+        because = f"{type(error).__name__}: {error}"
+        return Verdict(pair, None, None, None, because=because, failure=Reason.PLUGIN_FAILED)
+    return verdict_of(pair, judgements, cast.constitution)
+
+
+async def _judgements(pair: Labelled, cast: Cast) -> tuple[Judgement, ...]:
+    constitution = cast.constitution if pair.principle is None else only(cast.constitution, pair.principle)
+    arena = LiveArena(pair.prompt, (pair.a, pair.b), {}, {}, constitution, cast.judge, cast.scorer, cast.seed)
+    try:
+        await arena.compare(pair.a, pair.b)
+    except BaseException:
+        await arena.aclose()
+        raise
+    return arena.judgements
+
+
+def verdict_of(pair: Labelled, judgements: Sequence[Judgement], constitution: Constitution) -> Verdict:
+    """The constitution's ruling by both orders, and by each of them alone."""
+    of_one = constitution if pair.principle is None else only(constitution, pair.principle)
+
+    def ruled(read: Sequence[Judgement]) -> tuple[float | None, str | None]:
+        ruling = rule(of_one, pair.prompt.tags, pair.a, pair.b, read)
+        return ruling.p, ruling.abstained_because
+
+    p, because = ruled(judgements)
+    p_ab, _ = ruled([replace(judgement, p=judgement.p_ab) for judgement in judgements])
+    p_ba, _ = ruled([replace(judgement, p=judgement.p_ba) for judgement in judgements])
+    return Verdict(pair, p, p_ab, p_ba, tuple(judgements), because or "", because == TIED)
+
+
+def only(constitution: Constitution, principle_id: str) -> Constitution:
+    """The constitution of one principle, which counts for every prompt."""
+    tiers = tuple(
+        replace(tier, tolerance=0.0, principles=(replace(principle, tags=frozenset(), unless=frozenset()),))
+        for tier, principle in constitution
+        if principle.id == principle_id
+    )
+    return replace(constitution, tiers=tiers, contexts={}, mode="tiered")
+
+
+def _meter(config: RunConfig, path: Path, own_ledger: bool) -> Meter:
+    if not own_ledger or (config.max_calls is None and config.max_cost is None):
+        return Meter(config.max_calls, config.max_cost)
+    with LedgerView(path) as view:
+        calls, cost = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
+    return Meter(config.max_calls, config.max_cost, started=calls, cost=cost)
