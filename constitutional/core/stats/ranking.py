@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import fsum, log, sqrt
+from math import exp, fsum, log1p, sqrt
+
+from constitutional.core.stats.regression import sigmoid
 
 TIE = 0.5
+_STEPS, _CLOSE, _RIDGE = 200, 1e-20, 1e-12
+_Games = tuple[int, int, float]
+"""Winner, loser, how often."""
 
 
 def pearson(x: Sequence[float], y: Sequence[float]) -> float | None:
@@ -53,36 +57,92 @@ def auc(scores: Sequence[float], labels: Sequence[float]) -> float | None:
     return (above - positives * (positives + 1) / 2) / (positives * negatives)
 
 
-def bradley_terry(
-    wins: Mapping[tuple[str, str], float], *, prior: float = 0.1, tolerance: float = 1e-10, rounds: int = 10_000
-) -> dict[str, float]:
+def bradley_terry(wins: Mapping[tuple[str, str], float], *, prior: float = 0.1) -> dict[str, float]:
     """Log-strengths with mean 0: P(i beats j) = σ(sᵢ − sⱼ). ``wins[i, j]`` is how often i beat j; a tie is half a win of
     each. Everyone also won and lost ``prior`` games against an average player, so that an unbeaten player, or groups
-    that never met, still have strengths."""
+    that never met, still have strengths.
+
+    Newton's method: the usual repeated scaling of strengths needs thousands of rounds where only the prior decides."""
     if prior <= 0:
         raise ValueError(f"prior = {prior}: without one an unbeaten player has no strength")
-    games: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    won: dict[str, float] = defaultdict(float)
-    for (winner, loser), count in sorted(wins.items()):
-        if count < 0:
+    for (winner, loser), count in wins.items():
+        if not count >= 0:
             raise ValueError(f"{winner} beat {loser} {count} times")
-        if winner != loser:
-            won[winner] += count
-            games[winner][loser] += count
-            games[loser][winner] += count
-    strength = dict.fromkeys(sorted(games), 1.0)
-    for _ in range(rounds):
-        change = 0.0
-        for name, met in games.items():
-            met_strength = fsum(count / (strength[name] + strength[other]) for other, count in met.items())
-            better = (won[name] + prior) / (met_strength + 2 * prior / (strength[name] + 1))
-            change = max(change, abs(log(better / strength[name])))
-            strength[name] = better
-        if change < tolerance:
+    names = sorted({name for winner, loser in wins if winner != loser for name in (winner, loser)})
+    place = {name: number for number, name in enumerate(names)}
+    games = [(place[winner], place[loser], count) for (winner, loser), count in sorted(wins.items()) if winner != loser]
+    strengths = [0.0] * len(names)
+    for _ in range(_STEPS):
+        slope, curvature = _derivatives(strengths, games, prior)
+        step = _solve(curvature, slope)
+        promised = fsum(down * along for down, along in zip(slope, step, strict=True))
+        if promised <= _CLOSE:
             break
-    logs = {name: log(value) for name, value in strength.items()}
-    mean = fsum(logs.values()) / len(logs) if logs else 0.0
-    return {name: value - mean for name, value in logs.items()}
+        strengths = _descend(strengths, step, promised, games, prior)
+    mean = fsum(strengths) / len(strengths) if strengths else 0.0
+    return {name: strength - mean for name, strength in zip(names, strengths, strict=True)}
+
+
+def _derivatives(
+    strengths: Sequence[float], games: Sequence[_Games], prior: float
+) -> tuple[list[float], list[list[float]]]:
+    """Of what ``_surprise`` says. The ridge, too small to count, keeps rounding from making the curvature flat."""
+    beaten = [sigmoid(strength) for strength in strengths]
+    slope = [prior * (2 * p - 1) for p in beaten]
+    curvature = [[0.0] * len(strengths) for _ in strengths]
+    for player, p in enumerate(beaten):
+        curvature[player][player] = 2 * prior * p * (1 - p)
+    for winner, loser, count in games:
+        p = sigmoid(strengths[loser] - strengths[winner])
+        slope[winner] -= count * p
+        slope[loser] += count * p
+        weight = count * p * (1 - p)
+        curvature[winner][winner] += weight
+        curvature[loser][loser] += weight
+        curvature[winner][loser] -= weight
+        curvature[loser][winner] -= weight
+    ridge = _RIDGE * max((curvature[player][player] for player in range(len(strengths))), default=0.0)
+    for player in range(len(strengths)):
+        curvature[player][player] += ridge
+    return slope, curvature
+
+
+def _descend(
+    strengths: Sequence[float], step: Sequence[float], promised: float, games: Sequence[_Games], prior: float
+) -> list[float]:
+    """Back along the step, or half of it, or a quarter…, until the games grow less surprising."""
+    now, share = _surprise(strengths, games, prior), 1.0
+    while True:
+        tried = [strength - share * along for strength, along in zip(strengths, step, strict=True)]
+        if share < _CLOSE or _surprise(tried, games, prior) <= now - share * promised / 10_000:
+            return tried
+        share /= 2
+
+
+def _surprise(strengths: Sequence[float], games: Sequence[_Games], prior: float) -> float:
+    """−log P of all games, the prior's included."""
+    played = fsum(count * _softplus(strengths[loser] - strengths[winner]) for winner, loser, count in games)
+    return played + prior * fsum(_softplus(strength) + _softplus(-strength) for strength in strengths)
+
+
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + log1p(exp(-abs(x)))
+
+
+def _solve(matrix: list[list[float]], right: Sequence[float]) -> list[float]:
+    """By elimination; the matrix is symmetric and positive, so no pivot is needed. It is used up."""
+    size, found = len(matrix), list(right)
+    for pivot in range(size):
+        for row in range(pivot + 1, size):
+            factor = matrix[row][pivot] / matrix[pivot][pivot]
+            if factor:
+                for column in range(pivot, size):
+                    matrix[row][column] -= factor * matrix[pivot][column]
+                found[row] -= factor * found[pivot]
+    for row in reversed(range(size)):
+        known = fsum(matrix[row][column] * found[column] for column in range(row + 1, size))
+        found[row] = (found[row] - known) / matrix[row][row]
+    return found
 
 
 def _deviations(values: Sequence[float]) -> list[float]:
