@@ -21,6 +21,7 @@ NAMES = [
     "honest",
     "medical",
     "paper",
+    "pocket",
     "zh-hans",
 ]
 

@@ -1,0 +1,111 @@
+"""What a pocket model learns from: answers with all their faults, and the verdicts that the oracle gives on answers.
+
+Only questions of the pretraining pool are in it, and the same seed gives the same corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from random import Random
+
+from constitutional.pocket import jobs, oracle
+from constitutional.pocket.answers import BASE, VARIED, Manners, draw, good
+from constitutional.pocket.jobs import Example
+from constitutional.pocket.pools import pick
+from constitutional.pocket.world import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How many examples of each job."""
+
+    answer: int = 7000
+    check: int = 9000
+    explain: int = 1500
+    revise: int = 2500
+    judge: int = 8000
+    score: int = 1500
+
+    def scaled(self, factor: float) -> Amounts:
+        return Amounts(**{job: max(1, round(count * factor)) for job, count in asdict(self).items()})
+
+
+def corpus(amounts: Amounts, seed: int = 0, manners: Manners = BASE) -> list[Example]:
+    """``manners`` are those of the answers that the model will give; its verdicts know every fault."""
+    random = Random(f"{seed}:corpus")
+    makers: dict[str, Callable[[], Example]] = {
+        "answer": lambda: _answer(random, manners),
+        "check": lambda: _check(random),
+        "explain": lambda: _explain(random),
+        "revise": lambda: _revise(random),
+        "judge": lambda: _judge(random),
+        "score": lambda: _score(random),
+    }
+    examples = [makers[job]() for job, count in asdict(amounts).items() for _ in range(count)]
+    random.shuffle(examples)
+    return examples
+
+
+def texts(examples: list[Example]) -> Iterator[str]:
+    """Everything that is read or said, for the tokenizer."""
+    for example in examples:
+        yield from (message.content for message in example.messages)
+        yield example.target
+
+
+def _answer(random: Random, manners: Manners) -> Example:
+    question = _question(random)
+    return Example("answer", question.messages, draw(random, question, manners).text)
+
+
+def _check(random: Random) -> Example:
+    question, text, rule = _fault_or_not(random)
+    verdict = "yes" if oracle.violates(question, text, rule) else "no"
+    return Example("check", jobs.check(question, text, rule), verdict)
+
+
+def _explain(random: Random) -> Example:
+    """Mostly of what is wrong, for that is when it is asked."""
+    question, text, rule = _fault_or_not(random)
+    while not oracle.violates(question, text, rule) and random.random() < 0.9:
+        question, text, rule = _fault_or_not(random)
+    return Example("explain", jobs.explain(question, text, rule), oracle.explain(question, text, rule))
+
+
+def _revise(random: Random) -> Example:
+    question, text, rule = _fault_or_not(random)
+    critique = oracle.explain(question, text, rule)
+    return Example("revise", jobs.revise(question, text, rule, critique), good(question))
+
+
+def _judge(random: Random) -> Example:
+    """Half of the comparisons are of equals under the rule, as most are in a run: two answers differ in one thing."""
+    want_tie = random.random() < 0.5
+    while True:
+        question = _question(random)
+        a, b = (draw(random, question, VARIED).text for _ in range(2))
+        rules = [rule for rule in oracle.PRINCIPLES if (oracle.prefers(question, a, b, rule) == 0) == want_tie]
+        if a != b and rules:
+            break
+    rule = random.choice(rules)
+    lean = oracle.prefers(question, a, b, rule)
+    first, second = ("A", "B") if lean >= 0 else ("B", "A")
+    return Example("judge", jobs.judge(question, a, b, rule), first, None if lean else second)
+
+
+def _score(random: Random) -> Example:
+    question, text, rule = _fault_or_not(random)
+    return Example("score", jobs.score(question, text, rule), str(oracle.grade(question, text, rule)))
+
+
+def _fault_or_not(random: Random) -> tuple[Question, str, str]:
+    """An answer and a rule, which it violates about half of the time."""
+    question = _question(random)
+    answer = draw(random, question, VARIED)
+    broken = sorted(answer.breaks)
+    rule = random.choice(broken if broken and random.random() < 0.6 else oracle.PRINCIPLES)
+    return question, answer.text, rule
+
+
+def _question(random: Random) -> Question:
+    return pick(random, "pretraining")
