@@ -156,7 +156,7 @@ class _Reader:
                 found += piece
             elif character in ends and self._may_end(at + 1):
                 self.at = at + 1
-                return _without_surrogates(found)
+                return _whole(found)
             else:
                 found += character
                 at += 1
@@ -191,10 +191,14 @@ def _number(word: str) -> int | float | str:
         return value if isfinite(value) else word
 
 
-def _without_surrogates(value: Any) -> Any:
+def _whole(text: str) -> str:
     """Half a character, which no file can hold, becomes U+FFFD; two halves become one."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _whole(value)
     if isinstance(value, dict):
         return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
