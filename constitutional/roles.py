@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
 from constitutional.core.constitution import Constitution, PluginUse, Principle
+from constitutional.core.grading import Grade
 from constitutional.core.messages import ChatReply, ChatRequest, Choice
-from constitutional.core.records import Critique, Judgement, Pair, Prompt, Response, Ruling, Score, Trace
+from constitutional.core.records import Critique, Judgement, Pair, Prompt, Reject, Response, Ruling, Score, Trace
 from constitutional.errors import PluginError
 from constitutional.templates import Templates
 
@@ -152,14 +153,37 @@ class Arena(Protocol):
         """The constitution's overall score, 0 to 1, from the run's scorer."""
         ...
 
+    async def grades(self, responses: Sequence[Response]) -> list[Grade | None]:
+        """Overall and per-tier scores that can be compared with each other: all over the same principles."""
+        ...
+
     async def compare(self, a: Response, b: Response) -> Ruling:
         """The constitution's ruling, from the run's judge."""
         ...
 
 
+class Needs(NamedTuple):
+    """How much a strategy asks about one prompt, at most."""
+
+    scores: int
+    """Responses that are scored: one call per principle, with the usual scorer."""
+    comparisons: int
+    """Pairs that are compared: two calls per principle, with the usual judge."""
+
+
 class Pairing(Protocol):
-    async def pair(self, arena: Arena) -> Sequence[Ruling]:
-        """The rulings that should become pairs; each is one that ``arena.compare`` gave."""
+    async def pair(self, arena: Arena) -> Sequence[Ruling | Reject]:
+        """The rulings that should become pairs, each one that ``arena.compare`` gave; and why others should not."""
+        ...
+
+
+@runtime_checkable
+class PlannedPairing(Pairing, Protocol):
+    """A pairing that says beforehand how much it will ask, for the plan. Of one that does not, the plan only knows that
+    it can ask no more than everything."""
+
+    def needs(self, sampled: int, revised: int) -> Needs:
+        """For a prompt with so many sampled answers, of which so many were revised."""
         ...
 
 

@@ -6,7 +6,13 @@ from constitutional.builtin.critic import LLMCritic, LLMCriticOptions
 from constitutional.builtin.filters import Identical, MinLength, MinLengthOptions
 from constitutional.builtin.judges.pairwise_cot import PairwiseCotJudge, PairwiseCotOptions
 from constitutional.builtin.judges.pairwise_logprob import PairwiseLogprobJudge, PairwiseLogprobOptions
-from constitutional.builtin.pairings import BestVsWorst, RevisedVsInitial
+from constitutional.builtin.judges.rubric import RubricJudge, RubricOptions
+from constitutional.builtin.pairings.candidates import AmongOptions
+from constitutional.builtin.pairings.exhaustive import AllPairs, AllPairsOptions, MaxMargin, MaxMarginOptions
+from constitutional.builtin.pairings.pareto import Pareto
+from constitutional.builtin.pairings.revised import RevisedVsInitial
+from constitutional.builtin.pairings.scored import MuMinusOptions, best_vs_random, best_vs_worst, mu_minus_2_sigma
+from constitutional.builtin.pairings.tournament import Tournament, TournamentOptions
 from constitutional.builtin.reviser import LLMReviser, LLMReviserOptions, RefuserOptions
 from constitutional.builtin.scorers.pointwise import PointwiseOptions, PointwiseScorer
 from constitutional.hookspecs import hookimpl
@@ -42,6 +48,7 @@ def register_revisers(register: Register) -> None:
 def register_judges(register: Register) -> None:
     register("pairwise-logprob", PairwiseLogprobJudge, config=PairwiseLogprobOptions)
     register("pairwise-cot", PairwiseCotJudge, config=PairwiseCotOptions)
+    register("rubric", RubricJudge, config=RubricOptions)
 
 
 @hookimpl
@@ -52,7 +59,13 @@ def register_scorers(register: Register) -> None:
 @hookimpl
 def register_pairings(register: Register) -> None:
     register("revised-vs-initial", RevisedVsInitial)
-    register("best-vs-worst", BestVsWorst)
+    register("best-vs-worst", best_vs_worst, config=AmongOptions)
+    register("best-vs-random", best_vs_random, config=AmongOptions)
+    register("mu-minus-2-sigma", mu_minus_2_sigma, config=MuMinusOptions)
+    register("max-margin", MaxMargin, config=MaxMarginOptions)
+    register("all-pairs", AllPairs, config=AllPairsOptions)
+    register("tournament", Tournament, config=TournamentOptions)
+    register("pareto", Pareto, config=AmongOptions)
 
 
 @hookimpl

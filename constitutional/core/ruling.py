@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from constitutional.core.constitution import Constitution
-from constitutional.core.records import Conflict, Judgement, Response, Ruling, Score, TierOpinion
+from constitutional.core.records import Conflict, Judgement, Response, Ruling, TierOpinion
 
 NO_VERDICT = "no readable verdict"
 TIED = "every tier ties"
@@ -60,21 +60,3 @@ def tier_opinions(
         if total > 0:
             opinions.append(TierOpinion(tier.id, sum(weight * p for weight, p in weighted) / total))
     return tuple(opinions)
-
-
-def scalar(constitution: Constitution, tags: Iterable[str], scores: Iterable[Score]) -> float | None:
-    """One number for a response, 0 to 1, for ranking candidates before they are judged: inside a tier the weighted mean
-    of its scores, and every tier counts twice the next. None where nothing could be scored."""
-    read = {score.principle_id: score.value for score in scores if score.value is not None}
-    present, factor, total, weight_of_all = tuple(tags), 1.0, 0.0, 0.0
-    for tier in constitution.tiers:
-        weights = {
-            principle.id: constitution.weight(tier, principle, present)
-            for principle in tier.principles
-            if principle.id in read
-        }
-        if sum(weights.values()) > 0:
-            mean = sum(weight * read[name] for name, weight in weights.items()) / sum(weights.values())
-            total, weight_of_all = total + factor * mean, weight_of_all + factor
-        factor /= 2
-    return total / weight_of_all if weight_of_all else None

@@ -13,20 +13,23 @@ from constitutional.roles import Filter, settled
 
 async def pair_up(
     trace: Trace,
-    rulings: Sequence[Ruling],
+    proposed: Sequence[Ruling | Reject],
     values: Mapping[str, float | None],
     strategy: str,
     min_margin: float,
     filters: Sequence[Filter],
     calibrator: Calibrator | None = None,
 ) -> Trace:
-    """The trace with a pair or a reject for every ruling. A tie, an abstention or a violator never becomes a label.
+    """The trace with a pair or a reject for every proposal. A tie, an abstention or a violator never becomes a label.
     ``calibrator`` makes of a ruling's p how often the judge is right when it says so; the ruling keeps what it said."""
     responses = {response.id: response for response in trace.responses}
     methods = {(judgement.a, judgement.b): judgement.method for judgement in trace.judgements}
     pairs: list[Pair] = []
     rejects: list[Reject] = list(trace.rejects)
-    for ruling in rulings:
+    for ruling in proposed:
+        if isinstance(ruling, Reject):
+            rejects.append(ruling)
+            continue
         method = methods.get((ruling.a, ruling.b), "")
         made = _label(trace, ruling, responses, values, strategy, method, calibrator)
         if isinstance(made, Pair):
@@ -35,7 +38,7 @@ async def pair_up(
             pairs.append(made)
         else:
             rejects.append(made)
-    if not rulings and not any(reject.failure for reject in rejects):
+    if not proposed and not any(reject.failure for reject in rejects):
         sound = bool(trace.critiques) and not trace.revisions
         reason = Reason.NO_REVISION if sound else Reason.NO_COMPARISON
         detail = "no answer violates a principle" if sound else f"{strategy} proposed no comparison"

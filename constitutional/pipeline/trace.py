@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from constitutional.core.constitution import Constitution
 from constitutional.core.enforcement import violators
-from constitutional.core.records import Prompt, Reason, Reject, Ruling, Trace
+from constitutional.core.records import Prompt, Reason, Reject, Response, Revision, Ruling, Trace
 from constitutional.core.stats.calibration import Calibrator
 from constitutional.errors import (
     LedgerError,
@@ -18,7 +18,7 @@ from constitutional.errors import (
     RunStoppedError,
 )
 from constitutional.models.groups import together
-from constitutional.pipeline.arena import LiveArena
+from constitutional.pipeline.arena import LiveArena, Recall
 from constitutional.pipeline.pair import pair_up
 from constitutional.pipeline.respond import respond
 from constitutional.pipeline.revise import DrawnRevisions, ReviseLoop, Revises, Revising
@@ -67,6 +67,13 @@ async def trace_prompt(prompt: Prompt, cast: Cast) -> Trace:
 
 
 async def _trace(prompt: Prompt, cast: Cast) -> Trace:
+    answered = await answer(prompt, cast)
+    return await pair_answers(answered, cast) if answered.responses else answered
+
+
+async def answer(prompt: Prompt, cast: Cast) -> Trace:
+    """The first half: responses, critiques, revisions, and why some were dropped. What follows of it depends on nothing
+    else, so that another strategy may begin here."""
     sampled = await respond(prompt, cast.policy, cast.responses, cast.system, cast.seed)
     answers = [response for response in sampled if response.text]
     empty = tuple(
@@ -80,32 +87,55 @@ async def _trace(prompt: Prompt, cast: Cast) -> Trace:
     revised = await together(loop.revise(prompt, answer) for answer in answers)
     responses = (*answers, *_all(revised, lambda state: state.responses))
     critiques = _all(revised, lambda state: state.critiques)
-    broken = violators(cast.constitution, critiques, responses)
-    unkept = tuple(
-        Reject(prompt.id, revision.note, f"{revision.response_id}, round {revision.round}, {revision.principle_id}")
-        for state in revised
-        for revision in state.revisions
-        if revision.note
-    )
-    final = {state.initial.id: state.final for state in revised}
-    arena = LiveArena(prompt, tuple(answers), final, broken, cast.constitution, cast.judge, cast.scorer, cast.seed)
-    try:
-        rulings: tuple[Ruling, ...] = tuple(await settled(cast.pairing.pair(arena)))
-    except BaseException:
-        await arena.aclose()
-        raise
-    trace = Trace(
+    revisions = _all(revised, lambda state: state.revisions)
+    return Trace(
         prompt,
         responses=responses,
         critiques=critiques,
-        revisions=_all(revised, lambda state: state.revisions),
-        scores=arena.scores,
-        judgements=arena.judgements,
-        rulings=rulings,
-        rejects=empty + unkept,
-        unresolved=tuple(sorted(broken)),
+        revisions=revisions,
+        rejects=empty + unkept(prompt.id, revisions),
+        unresolved=tuple(sorted(violators(cast.constitution, critiques, responses))),
     )
-    return await pair_up(trace, rulings, arena.values, cast.strategy, cast.min_margin, cast.filters, cast.calibrator)
+
+
+async def pair_answers(answered: Trace, cast: Cast, recall: Recall | None = None) -> Trace:
+    """The second half: the strategy asks, and its rulings become pairs or rejects."""
+    prompt = answered.prompt
+    sampled = tuple(response for response in answered.responses if response.round == 0)
+    broken = violators(cast.constitution, answered.critiques, answered.responses)
+    arena = LiveArena(
+        prompt, sampled, final_of(answered), broken, cast.constitution, cast.judge, cast.scorer, cast.seed, recall
+    )
+    try:
+        proposed: tuple[Ruling | Reject, ...] = tuple(await settled(cast.pairing.pair(arena)))
+    except BaseException:
+        await arena.aclose()
+        raise
+    rulings = tuple(item for item in proposed if isinstance(item, Ruling))
+    trace = replace(answered, scores=arena.scores, judgements=arena.judgements, rulings=rulings)
+    return await pair_up(trace, proposed, arena.values, cast.strategy, cast.min_margin, cast.filters, cast.calibrator)
+
+
+def final_of(answered: Trace) -> dict[str, Response]:
+    """Sampled response id → where revision left it."""
+    responses = {response.id: response for response in answered.responses}
+    revised = {item.response_id: item.revised_id for item in answered.revisions if item.revised_id is not None}
+    final = {}
+    for name, response in responses.items():
+        if response.round == 0:
+            while name in revised:
+                name = revised[name]
+            final[response.id] = responses[name]
+    return final
+
+
+def unkept(prompt_id: str, revisions: Iterable[Revision]) -> tuple[Reject, ...]:
+    """The revisions that were dropped, and why."""
+    return tuple(
+        Reject(prompt_id, revision.note, f"{revision.response_id}, round {revision.round}, {revision.principle_id}")
+        for revision in revisions
+        if revision.note
+    )
 
 
 def _revising(cast: Cast) -> Revises:

@@ -99,7 +99,7 @@ def test_bad_json_on_line_17_of_many_is_recorded_and_the_rest_is_done(cli: Cli) 
     [
         (["--model", "opanai:gpt"], "no model provider named 'opanai'; did you mean 'openai'?"),
         (["--judge", "pairwise-logprop"], "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob' or 'pairwise-cot'?"),
-        (["--strategy", "best-vs-wurst"], "no strategy named 'best-vs-wurst'; did you mean 'best-vs-worst'?"),
+        (["--strategy", "tournamnet"], "no strategy named 'tournamnet'; did you mean 'tournament'?"),
         (
             ["--constitution", "bse"],
             "no constitution 'bse': neither a file nor a shipped name; did you mean 'base'?",

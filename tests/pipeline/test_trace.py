@@ -295,19 +295,26 @@ def test_the_judge_may_overrule_the_scores(tmp_path: Path) -> None:
     assert (trace.pairs[0].chosen_score, trace.pairs[0].rejected_score) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize("grade", [7, None])
-def test_where_scores_do_not_differ_nothing_is_compared(tmp_path: Path, grade: int | None) -> None:
+@pytest.mark.parametrize(
+    ("grade", "why"),
+    [
+        (7, (Reason.NO_COMPARISON, "2 of 2 answers could be scored, all 0.667")),
+        (None, (Reason.ABSTAINED, "none of 2 answers could be scored")),
+    ],
+)
+def test_where_scores_do_not_differ_nothing_is_compared(
+    tmp_path: Path, grade: int | None, why: tuple[str, str]
+) -> None:
     world = World(respond=lambda question, sample: f"answer {sample}", grade=lambda answer, word: grade)
     made = run(tmp_path, ["?"], STYLE, world=world, responses=2, rounds=0, strategy="best-vs-worst")
-    assert made.reject.reason == Reason.NO_COMPARISON
-    assert made.reject.detail == "best-vs-worst proposed no comparison"
+    assert (made.reject.reason, made.reject.detail) == why
     assert made.trace.judgements == ()
 
 
 def test_one_text_answered_twice_is_one_candidate(tmp_path: Path) -> None:
     world = World(respond=lambda question, sample: "the same")
     trace = run(tmp_path, ["?"], STYLE, world=world, responses=3, rounds=0, strategy="best-vs-worst").trace
-    assert len(trace.scores) == 1
+    assert trace.scores == (), "one candidate needs no score"
     assert trace.pairs == ()
 
 

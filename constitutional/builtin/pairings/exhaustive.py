@@ -1,0 +1,105 @@
+"""Strategies that have the judge compare every two answers, and need no scores."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from constitutional.builtin.pairings.candidates import Among, AmongOptions, Candidates, candidates, count
+from constitutional.core.records import Reject, Ruling
+from constitutional.roles import Arena, Needs, Setup
+
+
+class AllPairsOptions(AmongOptions):
+    most: int | None = Field(
+        default=None, ge=1, description="Keep only the so many clearest of a prompt; default: all."
+    )
+
+
+class MaxMarginOptions(AmongOptions):
+    pairs: int = Field(default=1, ge=1, description="So many of the clearest become pairs, no answer twice.")
+
+
+class AllPairs:
+    """Every two answers."""
+
+    def __init__(self, setup: Setup) -> None:
+        options: AllPairsOptions = setup.options
+        self._among: Among = options.among
+        self._most = options.most
+
+    def needs(self, sampled: int, revised: int) -> Needs:
+        return _everything(count(self._among, sampled, revised))
+
+    async def pair(self, arena: Arena) -> Sequence[Ruling | Reject]:
+        found = candidates(arena, self._among)
+        if (fruitless := found.fruitless) is not None:
+            return fruitless
+        rulings = await _all_rulings(arena, found)
+        if self._most is None:
+            return rulings
+        kept = clearest(rulings)[: self._most]
+        return kept or rulings
+
+
+class MaxMargin:
+    """The clearest ruling of all: the judge's own margin decides, not the scorer's."""
+
+    def __init__(self, setup: Setup) -> None:
+        options: MaxMarginOptions = setup.options
+        self._among: Among = options.among
+        self._pairs = options.pairs
+
+    def needs(self, sampled: int, revised: int) -> Needs:
+        return _everything(count(self._among, sampled, revised))
+
+    async def pair(self, arena: Arena) -> Sequence[Ruling | Reject]:
+        found = candidates(arena, self._among)
+        if (fruitless := found.fruitless) is not None:
+            return fruitless
+        rulings = await _all_rulings(arena, found)
+        kept: list[Ruling] = []
+        used: set[str] = set()
+        for ruling in clearest(rulings):
+            if len(kept) < self._pairs and not {ruling.a, ruling.b} & used:
+                kept.append(ruling)
+                used |= {ruling.a, ruling.b}
+        return kept or rulings
+
+
+def clearest(rulings: Sequence[Ruling]) -> list[Ruling]:
+    """Those that take a side, the clearest first. Vetoes are all equally clear: then, and wherever else margins are equal,
+    the one whose winner won more of its other comparisons goes first."""
+    sided = [ruling for ruling in rulings if ruling.p is not None and ruling.p != 0.5]
+    won: Counter[str] = Counter()
+    for ruling in sided:
+        winner, loser = _sides(ruling)
+        won[winner] += 1
+        won[loser] -= 1
+
+    def rank(ruling: Ruling) -> tuple[float, int]:
+        winner, loser = _sides(ruling)
+        return (-round(abs((ruling.p or 0.5) - 0.5), 9), won[loser] - won[winner])
+
+    return sorted(sided, key=rank)
+
+
+def _sides(ruling: Ruling) -> tuple[str, str]:
+    return (ruling.a, ruling.b) if (ruling.p or 0.0) > 0.5 else (ruling.b, ruling.a)
+
+
+async def _all_rulings(arena: Arena, found: Candidates) -> list[Ruling]:
+    """Of two answers that both violate a hard principle no label can come: they are not compared."""
+    places = itertools.combinations(range(len(found.responses)), 2)
+    wanted = [place for place in places if not found.barred.issuperset(place)]
+    return await asyncio.gather(
+        *(arena.compare(found.responses[first], found.responses[second]) for first, second in wanted)
+    )
+
+
+def _everything(candidates: int) -> Needs:
+    return Needs(0, candidates * (candidates - 1) // 2)
