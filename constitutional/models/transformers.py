@@ -1,13 +1,12 @@
 """A small local model through transformers, on the CPU or one GPU: no server and no second process.
 
-Requests queue up; one thread takes what is waiting and runs it as one padded batch with a KV cache. For
-anything big use vLLM: here a batch admits nobody once it has begun, and no prompt uses another's cache.
+What is waiting runs as one padded batch with a KV cache (``batching.py``). For anything big use vLLM: here a
+batch admits nobody once it has begun, and no prompt uses another's cache.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.errors import MissingExtraError, ModelUnavailableError, RequestRefusedError
+from constitutional.models.batching import Batches
 from constitutional.models.local import LocalModel, Once, Renderer, end_tokens, in_one_line
 from constitutional.models.options import Answer, Tokens, choose, spellings
 
@@ -52,7 +52,7 @@ class TransformersModel:
         self._tokenizing = ThreadPoolExecutor(1, thread_name_prefix="transformers-tokens")
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="transformers-model")
         self._loaded = Once(self._load, self._computing)
-        self._waiting: deque[_Row] = deque()
+        self._batches: Batches[_Row] = Batches(self._computing, self._run, options.max_batch, self._too_big)
         self._identity = model.identity({} if options.dtype == "auto" else {"dtype": options.dtype})
 
     @classmethod
@@ -74,7 +74,7 @@ class TransformersModel:
         renderer, sampling = loaded.renderer, request.sampling
         prompt = await self._tokenize(lambda: renderer.render(request.messages))
         row = _Row(prompt, limit=renderer.room(len(prompt), sampling.max_tokens), sampling=sampling)
-        finish = await self._batched(loaded, row)
+        finish = await self._batches.settled(row)
         text = await self._tokenize(lambda: renderer.decode(row.out))
         if finish == "length":
             text = text.rstrip("\N{REPLACEMENT CHARACTER}")  # a character that was cut in the middle
@@ -93,15 +93,14 @@ class TransformersModel:
         async def ask(beginning: Tokens, ids: Tokens) -> Answer:
             renderer.room(len(prompt) + len(beginning))
             row = _Row([*prompt, *beginning], wanted=ids)
-            logprobs = await self._batched(loaded, row)
+            logprobs = await self._batches.settled(row)
             return dict(zip(ids, logprobs, strict=True)), Usage(len(row.prompt), 1)
 
         return await choose(spelled, loaded.ends, ask)
 
     async def aclose(self) -> None:
         """Waits for the batch that runs; what still queues is cancelled."""
-        for row in self._waiting:
-            row.future.cancel()
+        self._batches.cancel()
         self._tokenizing.shutdown(wait=False)
         await asyncio.to_thread(self._computing.shutdown)
         self._loaded.future = None
@@ -109,50 +108,13 @@ class TransformersModel:
     async def _tokenize(self, work: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._tokenizing, work)
 
-    async def _batched(self, loaded: _Loaded, row: _Row) -> Any:
-        """Every row asks for a turn; the first turn takes all that wait, and a turn that finds none is free.
+    def _run(self, rows: list[_Row]) -> None:
+        if self._loaded.future is not None:
+            _Batch(self._loaded.future.result(), rows).run()
 
-        A turn is asked for after the coroutines that are ready now, so that they are in it."""
-        self._waiting.append(row)
-        asyncio.get_running_loop().call_soon(self._computing.submit, self._turn, loaded)
-        try:
-            return await asyncio.wrap_future(row.future)
-        except asyncio.CancelledError:
-            row.abandoned = True
-            raise
-
-    def _turn(self, loaded: _Loaded) -> None:
-        rows: list[_Row] = []
-        while self._waiting and len(rows) < self._options.max_batch:
-            row = self._waiting.popleft()
-            if row.future.set_running_or_notify_cancel():
-                rows.append(row)
-        if rows:
-            self._run(loaded, rows)
-
-    def _run(self, loaded: _Loaded, rows: list[_Row]) -> None:
-        """Settles every row's future. A batch that does not fit in memory is halved and begun again."""
-        import torch
-
-        try:
-            with torch.inference_mode():
-                _Batch(loaded, rows).run()
-            return
-        except torch.OutOfMemoryError:
-            rows = [row for row in rows if not row.future.done()]
-        except Exception as error:
-            for row in rows:
-                if not row.future.done():
-                    row.future.set_exception(error)
-            return
-        torch.cuda.empty_cache()
-        if len(rows) > 1:
-            self._run(loaded, rows[: len(rows) // 2])
-            self._run(loaded, rows[len(rows) // 2 :])
-        for row in rows:
-            if not row.future.done():
-                refusal = f"{self.id}: {len(row.prompt)} tokens and their answer do not fit in memory"
-                row.future.set_exception(RequestRefusedError(refusal, "context_too_long"))
+    def _too_big(self, row: _Row) -> Exception:
+        refusal = f"{self.id}: {len(row.prompt)} tokens and their answer do not fit in memory"
+        return RequestRefusedError(refusal, "context_too_long")
 
     def _load(self) -> _Loaded:
         try:
