@@ -10,7 +10,7 @@ from constitutional.audit.resample import statistic_of
 from constitutional.audit.verdict import EVEN, Verdict
 from constitutional.config.judge_card import Bin, Calibration, Fit
 from constitutional.core.digest import random_for
-from constitutional.core.stats.calibration import Calibrator, choose
+from constitutional.core.stats.calibration import choose
 from constitutional.core.stats.reliability import brier, ece, log_loss, reliability
 
 FEWEST = 30
@@ -34,7 +34,7 @@ def calibration(verdicts: Sequence[Verdict], seed: int) -> Calibration:
         few = f"{len(points)} labels with a verdict: a calibration needs {FEWEST}; probabilities stay as they are"
         return Calibration(before=before, note=few)
     halves = _halves(points, seed)
-    after = [(point, _chosen(other, seed)(point.p)) for own, other in (halves, halves[::-1]) for point in own]
+    after = [*_mapped(halves[0], halves[1], seed), *_mapped(halves[1], halves[0], seed)]
     saved, losses = choose([point.p for point in points], [point.outcome for point in points], seed=seed)
     return Calibration(
         kind=saved.kind,
@@ -48,8 +48,10 @@ def calibration(verdicts: Sequence[Verdict], seed: int) -> Calibration:
     )
 
 
-def _chosen(points: Sequence[Point], seed: int) -> Calibrator:
-    return choose([point.p for point in points], [point.outcome for point in points], seed=seed)[0]
+def _mapped(own: Sequence[Point], other: Sequence[Point], seed: int) -> list[tuple[Point, float]]:
+    """What the map chosen and fitted on the other half makes of this one."""
+    calibrator, _ = choose([point.p for point in other], [point.outcome for point in other], seed=seed)
+    return [(point, calibrator(point.p)) for point in own]
 
 
 def _halves(points: Sequence[Point], seed: int) -> tuple[list[Point], list[Point]]:
@@ -69,10 +71,10 @@ def _halves(points: Sequence[Point], seed: int) -> tuple[list[Point], list[Point
 def fit_of(points: Sequence[tuple[Point, float]]) -> Fit | None:
     """Of (point, P as it would be used). A verdict is a confidence in its side: which answer is called a means nothing."""
     sided = [(point.prompt, _sided(p, point.outcome)) for point, p in points]
-    found = [statistic_of(sided, partial(_apply, measure), effort=4) for measure in (_ece, brier, log_loss)]
-    if any(value is None for value in found):
+    error = statistic_of(sided, partial(_apply, _ece), effort=4, centred=True)
+    squared, loss = (statistic_of(sided, partial(_apply, measure), effort=2) for measure in (brier, log_loss))
+    if error is None or squared is None or loss is None:
         return None
-    error, squared, loss = (value for value in found if value is not None)
     cells = reliability([c for _, (c, _) in sided], [right for _, (_, right) in sided], BINS)
     bins = [Bin(said=cell.mean_p, so=cell.rate, count=cell.count) for cell in cells]
     return Fit(ece=error, brier=squared, log_loss=loss, bins=bins)

@@ -10,7 +10,7 @@ from constitutional.config.judge_card import Measured
 from constitutional.core.stats.intervals import Interval, bootstrap, bootstrap_mean
 
 T = TypeVar("T")
-WORK, FEWEST, MOST = 1_000_000, 200, 2_000
+WORK, FEWEST, MOST = 500_000, 200, 2_000
 """Resamples are as many as make about so many items in all, within these bounds."""
 
 
@@ -27,18 +27,30 @@ def mean_of(values: Iterable[tuple[str, float]]) -> Measured | None:
 
 
 def statistic_of(
-    items: Iterable[tuple[str, T]], statistic: Callable[[Sequence[T]], float | None], *, effort: int = 1
+    items: Iterable[tuple[str, T]],
+    statistic: Callable[[Sequence[T]], float | None],
+    *,
+    effort: int = 1,
+    centred: bool = False,
 ) -> Measured | None:
-    """Of (prompt, item): any statistic of the items. ``effort`` is how dear the statistic is beside a mean."""
+    """Of (prompt, item): any statistic of the items. ``effort`` is how dear the statistic is beside a mean. ``centred``:
+    it cannot be under 0 and noise only adds to it (an error), so that resamples, which are noisier than the sample, lie
+    too high by what their median says."""
     grouped: dict[str, list[T]] = defaultdict(list)
     for prompt, item in items:
         grouped[prompt].append(item)
     n = sum(map(len, grouped.values()))
+    groups = list(grouped.values())
 
     def of_groups(groups: Sequence[list[T]]) -> float | None:
         return statistic([item for group in groups for item in group])
 
-    return measured(bootstrap(list(grouped.values()), of_groups, resamples=resamples(n * effort)), n)
+    found = bootstrap(groups, of_groups, resamples=resamples(n * effort))
+    if found is not None and centred:
+        median = bootstrap(groups, of_groups, level=0.0, resamples=resamples(n * effort))
+        excess = 0.0 if median is None else median.low - found.value
+        found = Interval(found.value, max(0.0, found.low - excess), max(found.value, found.high - excess))
+    return measured(found, n)
 
 
 def measured(interval: Interval | None, n: int) -> Measured | None:

@@ -136,7 +136,13 @@ def scatter(
 
 def histogram(title: str, values: Sequence[float], *, bins: int = 20, x_title: str = "", y_title: str = "count") -> str:
     """How often which values occur. ``counted`` gives the same as numbers."""
-    cells = counted(values, bins)
+    return histogram_of(title, counted(values, bins), x_title=x_title, y_title=y_title)
+
+
+def histogram_of(
+    title: str, cells: Sequence[tuple[float, float, int]], *, x_title: str = "", y_title: str = "count"
+) -> str:
+    """Of values that were counted before: (from, to, count)."""
     low, high = (cells[0][0], cells[-1][1]) if cells else (0.0, 1.0)
     frame = _frame((low, high), (0.0, float(max((count for _, _, count in cells), default=1)) or 1.0), x_title, y_title)
     parts = [frame.draw()]
