@@ -75,15 +75,16 @@ async def ask_judge(
     pairs: Sequence[Labelled],
     attacks: Sequence[Attacked],
     *,
+    constitution: Constitution | None = None,
     started: Started | None = None,
     own_ledger: bool = True,
 ) -> Answers:
     """The folder must be locked by the caller. Budgets hold for all calls of the folder where it is the audit's own, else
-    for this audit."""
+    for this audit. ``constitution`` is one that was read before."""
     ledger = Ledger(folder.ledger)
     try:
         meter = _meter(config, ledger.path, own_ledger)
-        assembly = assemble(for_audit(config), host, base, recorded(ledger, meter, config))
+        assembly = assemble(for_audit(config), host, base, recorded(ledger, meter, config), None, constitution)
         try:
             answers = await _ask(assembly, config, pairs, attacks, meter, started)
         finally:
@@ -102,9 +103,10 @@ async def count_calls(
     pairs: Sequence[Labelled],
     attacks: Sequence[Attacked],
     bind: Bind,
+    constitution: Constitution | None = None,
 ) -> None:
     """The same questions to models that only count."""
-    assembly = assemble(for_audit(config), host, base, bind)
+    assembly = assemble(for_audit(config), host, base, bind, None, constitution)
     await _ask(assembly, config, pairs, attacks, Meter(), None)
 
 

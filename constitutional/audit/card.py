@@ -19,14 +19,15 @@ from constitutional.errors import ModelError
 def make_card(labels: Labels, answers: Answers, *, version: str, seed: int, of_run: int = 0) -> JudgeCard:
     verdicts, assembly = answers.verdicts, answers.assembly
     _check_answered(verdicts)
-    author = assembly.judge.model.get("model")
+    judge = assembly.judge if _asked_its_model(answers) else assembly.judge.model_copy(update={"model": {}})
+    author = judge.model.get("model")
     found = measures(verdicts, [author] if isinstance(author, str) else [])
     found = found.model_copy(update={"attacks": results(answers.attacks)})
     data = data_of(labels, verdicts, of_run)
     return JudgeCard(
         made_with=version,
-        judge=assembly.judge,
-        settings=assembly.judge_settings,
+        judge=judge,
+        settings=assembly.judge_settings if judge.model else [],
         constitution=assembly.named,
         seed=seed,
         data=data,
@@ -56,6 +57,12 @@ def data_of(labels: Labels, verdicts: Sequence[Verdict], of_run: int = 0) -> Dat
         failed=failures.total(),
         failures=dict(failures),
     )
+
+
+def _asked_its_model(answers: Answers) -> bool:
+    """Whether any verdict needed the judge's own model: rules and reward models do not."""
+    own = answers.assembly.judge.model.get("model")
+    return any(model == own for _, model in answers.asking.meter.counts)
 
 
 def _check_answered(verdicts: Sequence[Verdict]) -> None:

@@ -36,7 +36,7 @@ class JudgeIdentity(_Strict):
     version: str = ""
     options: dict[str, Any] = {}
     model: dict[str, Any] = {}
-    """The identity of the model that it asks."""
+    """The identity of the model that it asks; nothing where the audit saw it ask none."""
     parts: list[Any] = []
     """Judges of single principles and members of a panel: where, plugin, version, options, and what they depend on."""
     depends: list[Any] = []
@@ -294,7 +294,10 @@ def card_from(data: Any, where: str) -> JudgeCard:
 
 
 def differences(card: JudgeIdentity, own: JudgeIdentity) -> list[str]:
-    """``judge.model.revision: a → b`` for everything in which the card's judge is not this one."""
+    """``model.revision: a → b`` for everything in which the card's judge is not this one. A judge that asks no model does
+    not care which one the run would give it."""
+    if not card.model:
+        own = own.model_copy(update={"model": {}})
     old, new = dict(_flat(card.model_dump(mode="json"))), dict(_flat(own.model_dump(mode="json")))
     return [
         f"{key}: {_shown(old.get(key))} → {_shown(new.get(key))}"

@@ -61,10 +61,10 @@ class Estimate:
         return sum(float(getattr(load, part)) for load in loads.values()) * self.scale
 
 
-class _Counting:
+class _CountingModel:
     """Answers nothing and counts what it is asked. ``worst``: every first option (yes, it violates) is certain."""
 
-    def __init__(self, role: str, models: Models, entry: str | None, binding: _Binding) -> None:
+    def __init__(self, role: str, models: Models, entry: str | None, binding: Counting) -> None:
         self._role = role
         self._adapter = models.adapter(role, entry)
         self._sampling = sampling_of(models.config, role, models.mode, entry)
@@ -111,8 +111,8 @@ class _Counting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Binding:
-    """Implements ``setup.Bind`` for one pass."""
+class Counting:
+    """Implements ``setup.Bind``: models that answer nothing and count, over one pass."""
 
     worst: bool
     view: LedgerView | None
@@ -122,7 +122,7 @@ class _Binding:
         return self.loads.setdefault(role, Load())
 
     def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
-        return _Counting(role, models, entry, self)
+        return _CountingModel(role, models, entry, self)
 
     def remember(self, worker: Worker) -> Remember:
         load = self.load(worker.kind)
@@ -169,7 +169,7 @@ def _pass(
     worst: bool,
     view: LedgerView | None,
 ) -> dict[str, Load]:
-    binding = _Binding(worst, view)
+    binding = Counting(worst, view)
     assembly = assemble(config, host, base, binding)
 
     async def follow() -> None:

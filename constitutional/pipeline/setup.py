@@ -156,11 +156,18 @@ class Assembly:
         return f"{self.plan}:{digest([prompt_id, messages, tags])}"
 
 
-def assemble(config: RunConfig, host: PluginHost, base: Path, bind: Bind, mode: Mode | None = None) -> Assembly:
+def assemble(
+    config: RunConfig,
+    host: PluginHost,
+    base: Path,
+    bind: Bind,
+    mode: Mode | None = None,
+    constitution: Constitution | None = None,
+) -> Assembly:
     """``base`` is where relative paths start; ``bind`` makes the model that a role sees; ``mode`` goes before the
-    constitution's own."""
+    constitution's own; ``constitution`` is one that was read before, whatever its file says now."""
     check_budget(config)
-    constitution = read_constitution(config.constitution, base, host)
+    constitution = constitution or read_constitution(config.constitution, base, host)
     constitution = in_force(replace(constitution, mode=mode or constitution.mode))
     models = Models(config, host, base, constitution.mode)
     templates = Templates(base)
