@@ -32,6 +32,8 @@ SAMPLES: dict[str, Any] = {
     "b": "Another answer.",
     "critique": "What is wrong with it.",
     "principle": Principle("sample", "A rule.", "", "", ""),
+    "dimensions": {"accuracy": "is correct"},
+    "points": 10,
 }
 """What the built-in roles fill in."""
 _SHARED = f"\x00{secrets.token_hex(8)}\x00"

@@ -73,7 +73,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PluginHost]:
 
 
 Install = Callable[..., PluginHost]
-JUDGES = ["pairwise-logprob", "pairwise-cot"]
+JUDGES = ["pairwise-logprob", "pairwise-cot", "rubric"]
 """What ships, in the order of registration."""
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from constitutional.builtin import critic, reviser
 from constitutional.builtin.judges import pairwise_logprob as judge
+from constitutional.builtin.judges import rubric
 from constitutional.builtin.scorers import pointwise as scorer
 from constitutional.core.constitution import Principle
 from constitutional.core.messages import Sampling
@@ -25,6 +26,8 @@ VALUES: dict[str, object] = {
     "b": "THE SECOND",
     "critique": "THE CRITIQUE",
     "principle": HONEST,
+    "dimensions": rubric.DIMENSIONS,
+    "points": 10,
 }
 SHIPPED = {
     "critique/check": critic.VARIABLES,
@@ -32,7 +35,13 @@ SHIPPED = {
     "judge/pairwise": judge.VARIABLES,
     "judge/paper": judge.VARIABLES,
     "judge/reasons": judge.VARIABLES,
+    "judge/rubric": rubric.VARIABLES,
     "lint/review": frozenset({"principle"}),
+    "pocket/check": critic.VARIABLES,
+    "pocket/explain": critic.VARIABLES,
+    "pocket/judge": judge.VARIABLES,
+    "pocket/revise": reviser.VARIABLES,
+    "pocket/score": scorer.VARIABLES,
     "revise/refuse": reviser.VARIABLES,
     "revise/revise": reviser.VARIABLES,
     "score/pointwise": scorer.VARIABLES,
