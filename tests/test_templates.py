@@ -114,9 +114,9 @@ def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
 
 def test_an_unknown_name_lists_near_matches(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError) as caught:
-        Templates(tmp_path).get("judge/pairwize", ANY)
+        Templates(tmp_path).get("score/pointwize", ANY)
     assert str(caught.value) == (
-        "no template 'judge/pairwize': neither a file nor a shipped name; did you mean 'judge/pairwise' or 'judge/paper'?"
+        "no template 'score/pointwize': neither a file nor a shipped name; did you mean 'score/pointwise'?"
     )
 
 

@@ -115,10 +115,10 @@ def test_an_unknown_name(cli: Cli, arguments: list[str], message: str) -> None:
 
 
 def test_an_unknown_template(cli: Cli) -> None:
-    put(r_yaml="judge: {plugin: pairwise-logprob, options: {template: judge/pairwize}}\n")
+    put(r_yaml="judge: {plugin: pairwise-logprob, options: {template: score/pointwize}}\n")
     assert generate(cli, "r.yaml") == (
         2,
-        ["error: no template 'judge/pairwize': neither a file nor a shipped name; did you mean 'judge/pairwise' or 'judge/paper'?"],
+        ["error: no template 'score/pointwize': neither a file nor a shipped name; did you mean 'score/pointwise'?"],
     )
 
 
