@@ -128,7 +128,7 @@ def _own(card: JudgeCard) -> str:
 
 def _calibration(card: JudgeCard) -> str:
     found = card.calibration
-    fits = [(name, fit) for name, fit in (("as it says", found.before), ("calibrated", found.after)) if fit is not None]
+    fits = found.fits
     if not fits:
         return paragraph(found.note or "no verdict with a probability")
     plot = reliability("reliability", [(name, _cells(fit)) for name, fit in fits])

@@ -12,6 +12,9 @@ from constitutional.cli.lazy import LazyGroup
 COMMANDS = {
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
+    "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
+    "sample": "Write pairs of a run to a sheet, for people to label.",
+    "watch": "Look for reward hacking and collapse in a run's labels.",
     "principles": "List, show, check, start and import constitutions.",
     "plugins": "List the plugins, and what is wrong with those that failed.",
     "version": "Print the version.",

@@ -64,7 +64,7 @@ def _models_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
 
 def _settings_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
     if flags["price"] is not None:
-        prices = _price(flags["price"])
+        prices = price(flags["price"])
         for entry in models.values():
             entry.setdefault("prices", prices)
     if flags["base_url"] is not None:
@@ -85,7 +85,7 @@ def _paths_from_flags(data: dict[str, Any], flags: dict[str, Any], base: Path) -
             data[name] = str(Path.cwd() / given)
 
 
-def _price(text: str) -> dict[str, float]:
+def price(text: str) -> dict[str, float]:
     try:
         first, second = (float(part) for part in text.split(","))
     except ValueError as error:

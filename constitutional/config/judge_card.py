@@ -197,6 +197,12 @@ class Calibration(_Strict):
     note: str = ""
 
     @property
+    def fits(self) -> list[tuple[str, Fit]]:
+        """What there is of ``before`` and ``after``, with words for it."""
+        both = (("as it says", self.before), ("calibrated", self.after))
+        return [(name, fit) for name, fit in both if fit is not None]
+
+    @property
     def calibrator(self) -> Calibrator:
         return Calibrator(self.kind, tuple(self.parameters), tuple(self.knots))
 

@@ -45,6 +45,6 @@ def card_notes(card: JudgeCard, constitution: ConstitutionIdentity, settings: li
         notes.append(
             f"the judge card was made with another constitution ({changed}): how good the judge is here is a guess"
         )
-    if card.settings != settings:
+    if card.settings and card.settings != settings:
         notes.append("the judge card was made with other sampling settings of the judge's model")
     return notes
