@@ -12,7 +12,6 @@ from pathlib import Path
 from constitutional.errors import ModelUnavailableError, UnknownNameError
 from constitutional.models.local import LocalModel
 from constitutional.models.transformers import TransformersModel, TransformersOptions
-from constitutional.pocket import scratch
 from constitutional.roles import ModelSetup
 
 SHIPPED = Path(__file__).parent / "model"
@@ -34,6 +33,8 @@ def folder_of(name: str) -> Path:
     seed = _SEED.fullmatch(name)
     if seed is None:
         raise UnknownNameError.among("pocket model", name, ("base", "seed-N"))
+    from constitutional.pocket import scratch
+
     folder = scratch.find(int(seed[1]))
     if folder is None:
         raise ModelUnavailableError(
