@@ -77,7 +77,8 @@ class ScriptedModel:
 
 def load_script(name: str) -> tuple[Script, str]:
     """The script, and a digest of its content where it is a file."""
-    if name == "demo":
+    if name == "demo" or (Path(name).name == "demo" and Path(name).is_dir()):
+        # A folder of that name, such as a run's, is no script and is not meant.
         name = DEMO
     if name.endswith((".jsonl", ".json")):
         return _from_file(Path(name))
