@@ -53,6 +53,8 @@ bench: .venv/installed-dev  ## Rerun the benchmarks
 	$(BIN)/python -m benchmarks.overhead --save
 	$(BIN)/python -m benchmarks.limits --save
 	$(BIN)/python -m benchmarks.scale --save
+	$(BIN)/python -m benchmarks.crash --save
+	$(BIN)/python -m benchmarks.startup --save
 
 clean:          ## Remove the environment and the demo run
 	rm -rf .venv runs

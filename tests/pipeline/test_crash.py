@@ -9,44 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.kills import arguments, kill_after, lost
 from tests.support.processes import fingerprint, generate, start, write_prompts
-from tests.support.server import Entry, Server, serve
+from tests.support.server import serve
 
 PROMPTS, KILLS, GRACE = 60, 12, 0.1
-SHAPE = ("--responses", "2", "--rounds", "2", "--strategy", "best-vs-worst", "--concurrency", "16")
-
-
-def arguments(server: Server, prompts: Path, out: Path) -> tuple[str, ...]:
-    where = ("--model", "openai:test-model", "--base-url", server.url, "--prompts", str(prompts), "--out", str(out))
-    return (*where, *SHAPE)
-
-
-Kill = tuple[float, float]
-"""Just before the signal, and when the process was surely dead."""
-
-
-def kill_after(server: Server, calls: int, command: tuple[str, ...]) -> Kill | None:
-    """Start a run and kill it once the server has had so many requests. None if it had finished by then."""
-    process = start("--quiet", *command)
-    seen = server.stats()["requests"]
-    while process.poll() is None and server.stats()["requests"] < seen + calls:
-        time.sleep(0.002)
-    finished = process.poll() is not None
-    before = time.time()
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    return None if finished else (before, time.time())
-
-
-def repeated(log: list[Entry], kills: list[Kill], grace: float) -> list[str]:
-    """Digests asked for again although their answer had been sent more than ``grace`` before the next kill."""
-    safe_from: dict[str, float] = {}
-    for entry in log:
-        if entry["whole"] and entry["sent"] is not None:
-            kill = next((before for before, dead in kills if dead > entry["sent"]), float("inf"))
-            if kill - entry["sent"] > grace:
-                safe_from.setdefault(entry["digest"], entry["sent"])
-    return [e["digest"] for e in log if e["received"] > safe_from.get(e["digest"], float("inf"))]
 
 
 @pytest.mark.slow
@@ -69,7 +36,7 @@ def test_killed_many_times_it_ends_with_the_same_bytes_and_repeats_nothing(tmp_p
 
     assert len(kills) >= KILLS // 2, "too few kills hit a run that was still going"
     assert result["prompts"] == PROMPTS
-    assert repeated(log, kills, GRACE) == []
+    assert {name: age for name, age in lost(log, kills).items() if age > GRACE} == {}
     assert len({entry["digest"] for entry in log}) == calls
     assert fingerprint(tmp_path / "killed" / "dataset") == fingerprint(tmp_path / "whole" / "dataset")
 
