@@ -264,10 +264,10 @@ def _place(part: Part[R], rows: Sequence[tuple[str, R]], settings: TrainSettings
     for split, row in rows:
         name = digest(row.texts)
         held_out = row.prompt_id in chosen
-        if name in seen:
-            part.dropped[Drop.DUPLICATE] += 1
-        elif given and held_out and split not in HELD_OUT_SPLITS:
+        if given and held_out and split not in HELD_OUT_SPLITS:
             part.dropped[Drop.IN_BOTH_SPLITS] += 1
+        elif name in seen:
+            part.dropped[Drop.DUPLICATE] += 1
         else:
             (part.held_out if held_out else part.train).append(row)
         seen.add(name)

@@ -128,6 +128,11 @@ COMPLETE = ".complete"
 """The mark of a checkpoint that was written to its end."""
 
 
+def is_adapter(folder: Path) -> bool:
+    """A LoRA adapter and no whole model."""
+    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
+
+
 def write_json(path: Path, value: Any) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,7 +19,7 @@ from typing import Any
 from constitutional.errors import MissingExtraError, UsageError
 from constitutional.training.card import card
 from constitutional.training.data import TrainingData, read_data
-from constitutional.training.folder import CARD, LOG, RECORD, OutFolder, write_json
+from constitutional.training.folder import CARD, LOG, RECORD, OutFolder, is_adapter, write_json
 from constitutional.training.processes import is_first, is_launched, wait_for_all
 from constitutional.training.settings import TrainSettings, as_json
 from constitutional.training.settle import settle
@@ -27,6 +28,8 @@ from constitutional.training.stop import Stop, listening
 from constitutional.training.versions import versions
 
 FORMAT = 1
+ADAPTER = "adapter"
+"""Where a merged model keeps the adapter that went into it."""
 Say = Callable[[str], None]
 
 
@@ -54,7 +57,7 @@ def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:
     hush()
     ready = prepare(settings, data)
     if folder.record is not None:
-        return _again(folder, ready, say)
+        return _again(folder, ready)
     with folder.lock() if is_first() else nullcontext():
         _check_resume(folder, ready)
         if is_first():
@@ -181,8 +184,11 @@ def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome], record: di
     settings = ready.settings
     places = [folder.stage(number, name) for number, name in enumerate(settings.stages, 1)]
     model = places[-1].model
-    if settings.merge and (model / "adapter_config.json").is_file():
-        model = _merged(places[-1].path, model, settings)
+    if settings.merge and is_adapter(model):
+        merged = places[-1].path / "merged"
+        _merge(model, merged, settings)
+        model.rename(merged / ADAPTER)
+        model = merged
     for place, outcome in zip(places[:-1], outcomes, strict=False):
         place.model.rename(model / outcome.stage)
     (model / LOG).write_text("".join(place.log.read_text("utf-8") for place in places), encoding="utf-8")
@@ -191,19 +197,34 @@ def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome], record: di
     folder.finish(model)
 
 
-def _merged(place: Path, adapter: Path, settings: TrainSettings) -> Path:
+def _merge(adapter: Path, merged: Path, settings: TrainSettings) -> None:
     from constitutional.training.trainers.policy import merge_adapter
 
-    merged = place / "merged"
+    shutil.rmtree(merged, ignore_errors=True)
     merge_adapter(adapter, merged, settings)
-    adapter.rename(merged / "adapter")
-    return merged
 
 
-def _again(folder: OutFolder, ready: Ready, say: Say) -> TrainResult:
+def _again(folder: OutFolder, ready: Ready) -> TrainResult:
+    """Nothing is left to do, unless it is to merge the adapter after all."""
     record = folder.record or {}
     _check_same(folder, record, ready)
-    return TrainResult("done", folder.path, record)
+    if not (ready.settings.merge and is_adapter(folder.path)):
+        return TrainResult("done", folder.path, record)
+    with folder.lock():
+        merged = folder.part / "merged"
+        _merge(folder.path, merged, ready.settings)
+        for path in folder.path.iterdir():
+            if path.name.startswith("adapter_"):
+                (merged / ADAPTER).mkdir(exist_ok=True)
+                shutil.copy2(path, merged / ADAPTER)
+            elif path.is_dir():
+                shutil.copytree(path, merged / path.name)
+        shutil.copy2(folder.path / LOG, merged / LOG)
+        record["settings"]["merge"] = True
+        (merged / CARD).write_text(card(ready.data, ready.settings, record, merged / LOG), encoding="utf-8")
+        write_json(merged / RECORD, record)
+        folder.finish(merged)
+    return TrainResult("complete", folder.path, record)
 
 
 def _check_resume(folder: OutFolder, ready: Ready) -> None:

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RunStoppedError
 from constitutional.models.local import fingerprint, in_one_line
+from constitutional.training.folder import is_adapter
 from constitutional.training.settings import TrainSettings
 
 LONGEST = 2048
@@ -34,7 +35,7 @@ class Start:
         for provider in ("transformers:", "vllm:", "hf:"):
             plain = plain.removeprefix(provider)
         folder = Path(plain).expanduser()
-        if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        if is_adapter(folder):
             base = json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"]
             return cls(base, str(folder.resolve()), revision, folder.resolve().name)
         if folder.is_dir():
