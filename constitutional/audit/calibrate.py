@@ -43,7 +43,7 @@ def calibration(verdicts: Sequence[Verdict], seed: int) -> Calibration:
         losses=losses,
         before=before,
         after=fit_of(after),
-        note="`after` is measured on labels that took no part in the fit (two halves by prompt, each judged by the map "
+        note="calibrated: measured on labels that took no part in the fit (two halves by prompt, each judged by the map "
         "chosen and fitted on the other); the map saved here is fitted on all labels",
     )
 

@@ -86,7 +86,9 @@ def _about_biases(measures: Measures) -> list[str]:
     excess, own = measures.length.excess, measures.own
     if excess is not None and (excess.low > BIASED or excess.high < -BIASED):
         which = "longer" if excess.value > 0 else "shorter"
-        found.append(f"it prefers the {which} answer {abs(excess.value):.0%} more often than people do")
+        found.append(f"it prefers the {which} answer {abs(excess.value) * 100:.0f} points more often than people do")
     if own is not None and own.excess.low > 0:
-        found.append(f"it prefers answers of its own model {own.excess.value:.0%} more often than people do")
+        found.append(
+            f"it prefers answers of its own model {own.excess.value * 100:.0f} points more often than people do"
+        )
     return found

@@ -135,8 +135,8 @@ def joined(labels: Labels, known: Mapping[str, Labelled]) -> tuple[Labels, int]:
             faults.append(RowFault(pair.source, "its answers were changed since the sheet was written: put them back"))
             continue
         found += 1
-        same = own.turned() if turned else own
-        pairs.append(replace(pair, prompt=same.prompt, a=same.a, b=same.b))
+        shown = pair.turned() if turned else pair
+        pairs.append(replace(shown, prompt=own.prompt, a=own.a, b=own.b))
     if faults:
         raise PromptFileError(_listed(faults))
     return replace(labels, pairs=pairs), found

@@ -235,11 +235,15 @@ def _table(lines: Iterable[Line]) -> Table:
 def _cells_of(found: Measured | None) -> tuple[str, str, str]:
     if found is None:
         return "–", "–", "0"
-    return f"{found.value:.3f}", f"{found.low:.3f} to {found.high:.3f}", f"{found.n:,}"
+    return _digits(found.value), f"{_digits(found.low)} to {_digits(found.high)}", f"{found.n:,}"
 
 
 def _shown(found: Measured | None) -> str:
-    return "–" if found is None else f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    return "–" if found is None else f"{_digits(found.value)} [{_digits(found.low)}, {_digits(found.high)}]"
+
+
+def _digits(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _cells(fit: Fit) -> list[Cell]:

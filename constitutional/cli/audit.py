@@ -236,7 +236,7 @@ def _show(path: Path, card: JudgeCard) -> None:
 
 
 def _number(found: Measured) -> str:
-    return f"{found.value:6.3f}  [{found.low:.3f}, {found.high:.3f}]  n = {found.n:,}"
+    return f"{round(found.value, 3) + 0.0:6.3f}  [{found.low:.3f}, {found.high:.3f}]  n = {found.n:,}"
 
 
 def _labels(card: JudgeCard) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from constitutional.plots.svg import clean
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Whatever a judged text contains: no script runs, and no address is asked."""
+NUMBER = re.compile(r"[-+]?[\d.,]+\b|–$")
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d5dae0; --paper: #ffffff; --card: #f6f8fa;
   --good: #00694a; --bad: #a63a00;
@@ -39,7 +41,7 @@ svg .reference { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; }
 
 
 class Table(NamedTuple):
-    """The first column is text, the others are aligned as numbers."""
+    """A column after the first is aligned as numbers where its first cell is one."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -73,11 +75,11 @@ def verdict(words: str, *parts: str, good: bool) -> str:
 
 
 def table(content: Table) -> str:
-    head = "".join(_cell("th", place, cell) for place, cell in enumerate(content.head))
-    rows = "".join(
-        f"<tr>{''.join(_cell('td', place, cell) for place, cell in enumerate(row))}</tr>" for row in content.rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    first = content.rows[0] if content.rows else [""] * len(content.head)
+    numeric = [place > 0 and bool(NUMBER.match(cell)) for place, cell in enumerate(first)]
+    rows = "".join(_row("td", row, numeric) for row in content.rows)
+    head = _row("th", content.head, numeric)
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
 def figure(plot: str, caption: str, numbers: Table) -> str:
@@ -90,6 +92,11 @@ def text(words: str) -> str:
     return escape(clean(words))
 
 
-def _cell(kind: str, place: int, content: str) -> str:
-    attribute = ' class="n"' if place else ""
+def _row(kind: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:
+    shown = [_cell(kind, cell, is_number) for cell, is_number in zip(cells, numeric, strict=True)]
+    return f"<tr>{''.join(shown)}</tr>"
+
+
+def _cell(kind: str, content: str, is_number: bool) -> str:
+    attribute = ' class="n"' if is_number else ""
     return f"<{kind}{attribute}>{text(content)}</{kind}>"
