@@ -79,12 +79,14 @@ class Templates:
             auto_reload=False,
         )
         self.digests: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
+        """What each of them says, under the same names."""
         self._above: Templates | None = None
 
     def part(self) -> Templates:
         """The same, for one plugin: its ``digests`` are those of the templates that it used, and are noted here too."""
         part = copy.copy(self)
-        part.digests, part._above = {}, self
+        part.digests, part.texts, part._above = {}, {}, self
         return part
 
     def get(self, name: str, variables: frozenset[str]) -> Template:
@@ -94,7 +96,7 @@ class Templates:
         compiled = self._compile(path, name)
         for source_path, source in self._sources(path, ()):
             self._check_variables(source_path, source, variables | {"shared"})
-            self._note(source_path, digest(source))
+            self._note(source_path, source)
         if variables <= SAMPLES.keys():
             self._try(path, compiled, variables)
         return Template(name, compiled)
@@ -110,15 +112,17 @@ class Templates:
             said = error.message if isinstance(error, jinja2.TemplateError) else f"cannot be filled in: {error}"
             raise TemplateError(f"{path}:{lines[-1] if lines else 1}: {said}") from error
 
-    def _note(self, path: Path, value: str) -> None:
+    def _note(self, path: Path, source: str) -> None:
         """Under a name without the machine's folders, as it travels with the dataset; two files never share one."""
+        value = digest(source)
         folders = (data_folder("prompts"), self._base)
         label = next((path.relative_to(f).as_posix() for f in folders if path.is_relative_to(f)), path.name)
         while self.digests.get(label, value) != value:
             label += "+"
         self.digests[label] = value
+        self.texts[label] = source
         if self._above is not None:
-            self._above._note(path, value)
+            self._above._note(path, source)
 
     def _find(self, name: str) -> Path:
         shipped = data_folder("prompts") / f"{name}.jinja"

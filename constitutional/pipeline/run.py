@@ -85,6 +85,9 @@ async def run_prompts(
             ledger.set_meta("answers", answers_key(config, assembly.models))
             ledger.set_meta("constitution", to_json(assembly.constitution))
             ledger.set_meta("templates", json.dumps(assembly.templates, sort_keys=True))
+            ledger.set_meta("template_texts", json.dumps(assembly.template_texts, sort_keys=True))
+            ledger.set_meta("models", json.dumps(assembly.known_models, sort_keys=True))
+            ledger.set_meta("judge_card", assembly.card.dump() if assembly.card else "")
             if started is not None:
                 started(state)
             driver = _Driver(config, assembly, ledger, view, host, state, stop, failed, session)

@@ -138,12 +138,24 @@ class Assembly:
     models: Models
     constitution: Constitution
     templates: dict[str, str]
+    template_texts: dict[str, str]
     plan: str
     judge: JudgeIdentity
     judge_settings: list[Any]
     """How the judge's model is sampled, where the judge lets it write."""
     card: JudgeCard | None
     """What is known of the judge, where the run names a judge card."""
+
+    @property
+    def known_models(self) -> dict[str, dict[str, Any]]:
+        """Role → which model plays it, without where it is and how it is reached."""
+        config = self.models.config
+        found = {}
+        for role in ROLES:
+            identity = self.models.adapter(role).identity
+            entry = model_config(config, role)
+            found[role] = {"model": identity.get("model", entry.name), "revision": identity.get("revision")}
+        return found
 
     @property
     def named(self) -> ConstitutionIdentity:
@@ -235,7 +247,8 @@ def assemble(
     if cast.calibrator is not None:
         settings.append(cast.calibrator.to_json())
     plan = digest([PIPELINE, constitution_digest(constitution), templates.digests, used, asked, settings])
-    return Assembly(cast, models, constitution, templates.digests, plan, judge, asked["judge"][1], card)
+    texts = templates.texts
+    return Assembly(cast, models, constitution, templates.digests, texts, plan, judge, asked["judge"][1], card)
 
 
 def _judge_identity(used: list[Any], by_plugin: dict[str, dict[str, str]], asked: Any) -> JudgeIdentity:
