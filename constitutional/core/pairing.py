@@ -80,17 +80,22 @@ def undominated(
 
 
 def next_matches(ranking: Sequence[int], met: Iterable[Set[int]], apart: Set[int] = frozenset()) -> list[Pick]:
-    """The next round of a tournament: from the top of the ranking down, each against the next below that it has not met
-    and that is free. Those in ``apart`` meet only each other. Whoever finds nobody sits the round out."""
+    """The next round of a tournament: by turns the first and the last that is free, each against the nearest in the ranking
+    that it has not met. So whoever finds nobody and sits the round out stands in the middle, where nothing is decided.
+    Those in ``apart`` meet only each other."""
     done = {frozenset(match) for match in met}
-    free, matches = list(ranking), []
+    free, matches, from_the_top = list(ranking), list[Pick](), True
     while free:
-        first = free.pop(0)
-        rivals = (other for other in free if (other in apart) == (first in apart))
-        second = next((other for other in rivals if frozenset((first, other)) not in done), None)
-        if second is not None:
-            free.remove(second)
-            matches.append((first, second))
+        one = free.pop(0 if from_the_top else -1)
+        nearest = free if from_the_top else reversed(free)
+        other = next(
+            (rival for rival in nearest if (rival in apart) == (one in apart) and frozenset((one, rival)) not in done),
+            None,
+        )
+        if other is not None:
+            free.remove(other)
+            matches.append((one, other) if from_the_top else (other, one))
+        from_the_top = not from_the_top
     return matches
 
 

@@ -74,22 +74,18 @@ class MaxMargin:
 def clearest(rulings: Sequence[Ruling]) -> list[Ruling]:
     """Those that take a side, the clearest first. Vetoes are all equally clear: then, and wherever else margins are equal,
     the one whose winner won more of its other comparisons goes first."""
-    sided = [ruling for ruling in rulings if ruling.p is not None and ruling.p != 0.5]
+    sided = [(ruling.p, ruling) for ruling in rulings if ruling.p is not None and ruling.p != 0.5]
     won: Counter[str] = Counter()
-    for ruling in sided:
-        winner, loser = _sides(ruling)
-        won[winner] += 1
-        won[loser] -= 1
+    for p, ruling in sided:
+        won[ruling.a] += 1 if p > 0.5 else -1
+        won[ruling.b] -= 1 if p > 0.5 else -1
 
-    def rank(ruling: Ruling) -> tuple[float, int]:
-        winner, loser = _sides(ruling)
-        return (-round(abs((ruling.p or 0.5) - 0.5), 9), won[loser] - won[winner])
+    def rank(item: tuple[float, Ruling]) -> tuple[float, int]:
+        p, ruling = item
+        lead = won[ruling.a] - won[ruling.b]
+        return (-round(abs(p - 0.5), 9), -lead if p > 0.5 else lead)
 
-    return sorted(sided, key=rank)
-
-
-def _sides(ruling: Ruling) -> tuple[str, str]:
-    return (ruling.a, ruling.b) if (ruling.p or 0.0) > 0.5 else (ruling.b, ruling.a)
+    return [ruling for _, ruling in sorted(sided, key=rank)]
 
 
 async def _all_rulings(arena: Arena, found: Candidates) -> list[Ruling]:
