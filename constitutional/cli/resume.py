@@ -18,7 +18,7 @@ from constitutional.plugins import PluginHost
 UNIMPORTANT = {
     "prompts", "limit", "concurrency", "max_cost", "max_calls", "max_failure_rate", "out", "test_fraction",
 }  # fmt: skip
-UNIMPORTANT_OF_MODELS = {"base_url", "api_key_env", "timeout", "concurrency", "prices"}
+UNIMPORTANT_OF_MODELS = {"base_url", "api_key_env", "timeout", "concurrency", "prices", "license"}
 SOURCES = ("models.policy.", "system", "seed")
 """A change of these changes the answers themselves, and with them everything that was derived from them."""
 

@@ -41,6 +41,7 @@ class ModelConfig(_Strict):
     timeout: float = Field(default=120.0, gt=0, description="Seconds until a call counts as hung and is retried.")
     concurrency: int | None = Field(default=None, gt=0, description="Most calls in flight; default: the run's.")
     prices: Prices | None = None
+    license: str | None = Field(default=None, description="The licence of the model, for the dataset's card.")
     options: dict[str, Any] = Field(default={}, description="The provider's own options.")
 
     @field_validator("name")

@@ -155,6 +155,7 @@ class Assembly:
             identity = self.models.adapter(role).identity
             entry = model_config(config, role)
             found[role] = {"model": identity.get("model", entry.name), "revision": identity.get("revision")}
+            found[role]["license"] = entry.license
         return found
 
     @property
