@@ -79,7 +79,7 @@ class PairwiseCotJudge:
 
     def _mean(self, chains: list[Reading]) -> Reading:
         """Chains without a verdict are left out."""
-        calls = tuple(call for chain in chains for call in chain.calls)
+        calls = tuple(dict.fromkeys(call for chain in chains for call in chain.calls))
         read = [chain for chain in chains if chain.p is not None]
         if not read:
             return chains[0]._replace(calls=calls)

@@ -17,7 +17,7 @@ LEAST_MASS = 0.01
 
 
 def _distinct(letters: tuple[str, str]) -> tuple[str, str]:
-    if not letters[0].strip() or letters[0].strip() == letters[1].strip():
+    if len({letter.strip() for letter in letters} - {""}) < 2:
         raise ValueError("two different letters, as the template calls the first answer and the second")
     return letters
 
