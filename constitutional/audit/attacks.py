@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from constitutional.audit.pairs import Labelled, pair_id
+from constitutional.audit.pairs import Labelled
 from constitutional.audit.resample import mean_of
 from constitutional.audit.verdict import EVEN, Verdict
 from constitutional.config.judge_card import Attack
-from constitutional.core.digest import random_for
+from constitutional.core.digest import pair_id, random_for
 from constitutional.core.records import Response
 
 FILLERS = (

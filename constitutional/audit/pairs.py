@@ -7,15 +7,9 @@ from dataclasses import dataclass, replace
 from math import fsum
 
 from constitutional.core.digest import digest
-from constitutional.core.records import Messages, Prompt, Response
+from constitutional.core.records import Prompt, Response
 
 TIE = 0.5
-PREFIX = "pair-"
-
-
-def pair_id(messages: Messages, one: str, other: str) -> str:
-    """The same whichever of the two texts is named first."""
-    return PREFIX + digest([messages, sorted([one, other])])[:16]
 
 
 def answer(prompt: Prompt, text: str, author: str) -> Response:

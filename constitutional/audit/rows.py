@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from constitutional.audit.pairs import PREFIX, TIE, Labelled, answer, pair_id
-from constitutional.core.digest import random_for
+from constitutional.audit.pairs import TIE, Labelled, answer
+from constitutional.core.digest import PAIR, pair_id, random_for
 from constitutional.core.records import Message, Messages, Prompt
 from constitutional.errors import near_matches
 from constitutional.pipeline.prompts import RowFault, prompt_of
@@ -226,7 +226,7 @@ def _author(row: Mapping[str, Any], name: str) -> str:
 def _own_id(row: Mapping[str, Any]) -> str | None:
     """The id that `constitutional sample` gave."""
     given = row.get("id")
-    return given.strip() if isinstance(given, str) and given.startswith(PREFIX) else None
+    return given.strip() if isinstance(given, str) and given.startswith(PAIR) else None
 
 
 def _word(row: Mapping[str, Any], name: str) -> str | None:

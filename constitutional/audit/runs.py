@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from constitutional.audit.pairs import Labelled, pair_id
+from constitutional.audit.pairs import Labelled
+from constitutional.core.digest import pair_id
 from constitutional.core.records import Trace
 
 

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from constitutional.audit.pairs import PREFIX, Labelled
+from constitutional.audit.pairs import Labelled
 from constitutional.audit.rows import escaped
+from constitutional.core.digest import PAIR
 from constitutional.errors import UsageError
 from constitutional.pipeline.prompts import RowFault, rows_of
 
@@ -92,7 +93,7 @@ def _check_free(path: Path) -> None:
     if not path.is_file():
         raise UsageError(f"{other} this is a folder")
     for _, row in rows_of(str(path), Path.cwd(), "labels"):
-        if isinstance(row, RowFault) or not isinstance(row, dict) or not str(row.get("id", "")).startswith(PREFIX):
+        if isinstance(row, RowFault) or not isinstance(row, dict) or not str(row.get("id", "")).startswith(PAIR):
             raise UsageError(f"{other} it is there and is no labelling sheet")
         if row.get("label") is not None or row.get("comment") is not None:
             raise UsageError(f"{other} somebody has begun to fill in this sheet")

@@ -95,7 +95,7 @@ class _Job:
     def plan(self, as_json: bool) -> int:
         from constitutional.audit.ask import count_calls
         from constitutional.ledger import LedgerView
-        from constitutional.pipeline.estimate import Counting
+        from constitutional.pipeline.counting import Counting
 
         source = self.source
         view = LedgerView(source.folder.ledger) if source.folder.started else None

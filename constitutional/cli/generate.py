@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from constitutional.config.run import ModelConfig, RunConfig
     from constitutional.ledger import RunFolder
+    from constitutional.pipeline.setup import Assembly
 
 EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted": 130}
 
@@ -23,6 +24,10 @@ EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted":
 @click.option("--critic", metavar="PROVIDER:NAME", help="The model that criticises.")
 @click.option("--reviser", metavar="PROVIDER:NAME", help="The model that revises.")
 @click.option("--judge", metavar="PROVIDER:NAME|PLUGIN", help="The model that judges, or a judge plugin.")
+@click.option(
+    "--judge-card", metavar="FILE", help="What `constitutional audit` found of the judge; calibrates its labels."
+)
+@click.option("--accept-bad-judge", is_flag=True, default=None, help="Label although the judge card says it is unfit.")
 @click.option("--base-url", metavar="URL", help="Address of the server, for models that have none of their own.")
 @click.option("--price", metavar="IN,OUT", help="Money per million tokens, for models that have no price.")
 @click.option("--system", metavar="TEXT", help="System message for dialogues without one.")
@@ -67,7 +72,7 @@ def command(
 
     config, base, embedded = resolve(run_file, flags)
     host = PluginHost()
-    check(config, host, base)
+    assembly = check(config, host, base)
     check_prompts(config.prompts or "-", base)
     folder = RunFolder(Path(config.out or "runs/demo"))
     if dry_run:
@@ -83,11 +88,30 @@ def command(
             "openai:NAME, anthropic:NAME or transformers:NAME)",
             err=True,
         )
+    if not quiet:
+        _say_of_the_judge(assembly, folder, embedded)
     if config.rounds == 0 and config.strategy.plugin == "revised-vs-initial":
         click.echo(
             "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
         )
     return _generate(config, base, folder, host, accept_changes, as_json, quiet)
+
+
+def _say_of_the_judge(assembly: Assembly, folder: RunFolder, embedded: bool) -> None:
+    """What is known of the judge; how to get to know it is said once per run folder."""
+    from constitutional.pipeline.admission import card_notes
+
+    if assembly.card is not None:
+        for note in card_notes(assembly.card, assembly.named, assembly.judge_settings):
+            click.echo(f"warning: {note}", err=True)
+    elif not embedded and not folder.started:
+        run = folder.path
+        click.echo(
+            f"note: nobody has measured this judge; 50 labels do it: constitutional sample {run}, fill in the sheet, "
+            f"constitutional audit {run} --labels {run}/sheet.jsonl, and this command again with --judge-card "
+            f"{run}/judge-card.json",
+            err=True,
+        )
 
 
 def _generate(
@@ -105,7 +129,7 @@ def _generate(
     from constitutional.cli.resume import check_resume
     from constitutional.cli.summary import log_session, print_result
     from constitutional.config.run import ROLES
-    from constitutional.dataset.write import write_dataset
+    from constitutional.dataset.write import run_warnings, write_dataset
     from constitutional.pipeline.setup import model_config
 
     # Arrow's own allocator keeps tens of megabytes that the system's gives back.
@@ -120,7 +144,7 @@ def _generate(
             models = {role: _public_name(model_config(config, role).name) for role in ROLES}
             write_dataset(folder, config.model_dump(mode="json"), models, complete=result.status == "complete")
         log_session(folder, result, state)
-    print_result(folder, result, state, as_json=as_json)
+    print_result(folder, result, state, run_warnings(folder), as_json=as_json)
     return EXIT_CODES[result.status]
 
 
@@ -142,7 +166,8 @@ def _save_config(config: RunConfig, base: Path, folder: RunFolder) -> None:
     from constitutional.errors import LedgerError
 
     here: dict[str, Any] = {"out": ".", "models": {n: _placed(m, base) for n, m in config.models.items()}}
-    for name, value in (("prompts", config.prompts), ("constitution", config.constitution)):
+    paths = (("prompts", config.prompts), ("constitution", config.constitution), ("judge_card", config.judge_card))
+    for name, value in paths:
         if value is not None and (base / value.partition("#")[0]).exists():
             here[name] = str((base / value).absolute())
     try:

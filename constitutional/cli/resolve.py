@@ -13,7 +13,7 @@ from constitutional.errors import ConfigError
 
 PLAIN = (
     "prompts", "constitution", "system", "responses", "rounds", "min_margin", "limit", "seed", "concurrency",
-    "max_cost", "max_calls", "max_failure_rate", "out",
+    "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge",
 )  # fmt: skip
 POCKET_PROMPTS = Path(__file__).parent.parent / "pocket" / "prompts.jsonl"
 
@@ -79,7 +79,7 @@ def _paths_from_flags(data: dict[str, Any], flags: dict[str, Any], base: Path) -
     """A path on the command line starts from where the command is run, one in the run file from that file."""
     if base == Path.cwd():
         return
-    for name in ("prompts", "constitution"):
+    for name in ("prompts", "constitution", "judge_card"):
         given = flags[name]
         if given is not None and given != "-" and Path(given.partition("#")[0]).exists():
             data[name] = str(Path.cwd() / given)

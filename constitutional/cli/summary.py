@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -21,7 +22,7 @@ WORDS = {
 }
 
 
-def result_json(folder: RunFolder, result: RunResult, state: RunState) -> dict[str, Any]:
+def result_json(folder: RunFolder, result: RunResult, state: RunState, warnings: Sequence[str] = ()) -> dict[str, Any]:
     roles = [
         {
             "role": role, "model": model, "calls": count.made, "reused": count.reused, "prompt_tokens": count.prompt,
@@ -41,6 +42,7 @@ def result_json(folder: RunFolder, result: RunResult, state: RunState) -> dict[s
         "calls_made": result.calls_made,
         "calls_reused": result.calls_reused,
         "roles": roles,
+        "warnings": list(warnings),
     }
 
 
@@ -51,9 +53,12 @@ def log_session(folder: RunFolder, result: RunResult, state: RunState) -> None:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def print_result(folder: RunFolder, result: RunResult, state: RunState, *, as_json: bool) -> None:
+def print_result(
+    folder: RunFolder, result: RunResult, state: RunState, warnings: Sequence[str], *, as_json: bool
+) -> None:
+    """``warnings``: what the watch finds odd in the dataset."""
     if as_json:
-        click.echo(json.dumps(result_json(folder, result, state), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(result_json(folder, result, state, warnings), indent=2, ensure_ascii=False))
         return
     click.echo(f"{folder.path}: {WORDS[result.status]}: {result.prompts:,} prompts, {result.pairs:,} pairs")
     if result.message and result.status != "interrupted":
@@ -67,6 +72,8 @@ def print_result(folder: RunFolder, result: RunResult, state: RunState, *, as_js
             f"  {role:<8} {model:<34} {done.made:,} calls, {done.reused:,} reused, "
             f"{done.prompt:,} + {done.completion:,} tokens{cost}"
         )
+    for warning in warnings:
+        click.echo(f"  watch: {warning}")
     if folder.dataset.is_dir():
         click.echo(f"dataset: {folder.dataset}")
     if result.status != "complete" and state.seen != state.total:

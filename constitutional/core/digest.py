@@ -20,6 +20,14 @@ def digest(value: Any) -> str:
     return blake2b(_encode(value).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+PAIR = "pair-"
+
+
+def pair_id(messages: Any, one: str, other: str) -> str:
+    """Names two answers to a dialogue, the same whichever is named first."""
+    return PAIR + digest([messages, sorted([one, other])])[:16]
+
+
 def random_for(seed: int, prompt_id: str, purpose: str) -> Random:
     """The only source of randomness: independent of order, concurrency and interruption."""
     return Random(f"{seed}:{prompt_id}:{purpose}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from constitutional.config.judge_card import JudgeCard
 from constitutional.core.records import Trace
+from constitutional.core.watch import Watch
 from constitutional.dataset.rows import SUBSETS
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -42,8 +44,10 @@ class Tally:
     unread: Counter[str] = field(default_factory=Counter)
     judged: int = 0
     consistent: int = 0
+    watch: Watch = field(default_factory=Watch)
 
     def add(self, trace: Trace) -> None:
+        self.watch.add(trace)
         self.prompts += 1
         self.responses += sum(response.round == 0 for response in trace.responses)
         self.revised += sum(response.round > 0 for response in trace.responses)
@@ -79,8 +83,10 @@ def card(
     models: Mapping[str, str],
     run: str,
     signature: str,
+    judge: JudgeCard | None = None,
+    odd: Sequence[str] = (),
 ) -> str:
-    """Deterministic: no dates, no machine, no addresses."""
+    """Deterministic: no dates, no machine, no addresses. ``odd`` is what the watch warns of."""
     head = yaml.safe_dump(_metadata(tally, counts, signature), sort_keys=False, allow_unicode=True)
     sections = [
         f"# Preferences by the constitution `{_name(config['constitution'])}`",
@@ -96,14 +102,59 @@ def card(
             ("principle", "checked", "violated", "share", "unreadable"),
             _violations(tally),
         ),
+        _judge(judge, accepted=bool(config["accept_bad_judge"])),
+        "## Watch\n\n" + "\n".join(f"- {_inert(line)}" for line in odd) if odd else "",
         _table("Models", ("role", "model"), list(models.items())),
         "## How to load\n\n```python\nfrom datasets import load_dataset\n\n"
         'pairs = load_dataset("PATH_OR_HUB_ID", "preference", split="train")\n```',
         f"## How to reproduce\n\n`constitutional generate config.yaml` with the run's `config.yaml`; run `{run}`.",
         "## Limits\n\nThe labels are a model's opinion under the principles. Judges have biases of position, length and "
-        "authorship; measure the judge against people before you rely on it.",
+        "authorship" + ("; measure the judge against people before you rely on it." if judge is None else "."),
     ]
     return f"---\n{head}---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _judge(judge: JudgeCard | None, *, accepted: bool) -> str:
+    """What an audit found of the judge that labelled this."""
+    if judge is None:
+        return "## The judge\n\nNot measured against people (`constitutional audit` does it)."
+    verdict = "By its judge card it may label."
+    if not judge.gate.may_label:
+        reasons = "; ".join(check.words for check in judge.gate.checks if not check.passed)
+        overruled = ", and whoever made this dataset overruled that (`--accept-bad-judge`)" if accepted else ""
+        verdict = f"**By its judge card it is unfit to label**{overruled}: {reasons}."
+    found, calibration = judge.measures, judge.calibration
+    rows = [
+        ("accuracy against people, both orders", found.accuracy.overall),
+        ("takes a side", found.accuracy.coverage),
+        ("accuracy where both orders agree", found.accuracy.consistent),
+        ("keeps its side when the order is swapped", found.orders.consistency),
+        ("offset of the place shown first", found.orders.offset),
+        ("the longer answer wins, by the judge", found.length.judge_longer),
+        ("the longer answer wins, by people", found.length.people_longer),
+        ("Cohen's kappa with people", found.agreement.kappa),
+        ("Krippendorff's alpha, people and judge", found.agreement.alpha),
+        *((f"calibration error {when}", fit.ece) for when, fit in calibration.fits),
+        *((f"fooled by {attack.name}", attack.fooled) for attack in found.attacks),
+    ]
+    measured = [
+        (name, f"{one.value:.3f}", f"{one.low:.3f} to {one.high:.3f}", f"{one.n:,}")
+        for name, one in rows
+        if one is not None
+    ]
+    data = judge.data
+    labels = (
+        f"Measured on {data.pairs:,} labelled pairs under the constitution {judge.constitution.name} "
+        f"{judge.constitution.version}. `p_chosen` is calibrated by: {calibration.kind}; `p_raw` is what the judge said."
+    )
+    table = _table("The judge", ("measure", "value", "95 % interval", "n"), measured)
+    notes = "\n".join(f"- {_inert(warning)}" for warning in judge.gate.warnings)
+    return "\n\n".join(part for part in (table or "## The judge", _inert(verdict), labels, notes) if part)
+
+
+def _inert(text: str) -> str:
+    """A line that quotes answers: no HTML, and no line of its own."""
+    return " ".join(text.replace("<", "&lt;").split())
 
 
 def _metadata(tally: Tally, counts: Mapping[str, Mapping[str, int]], signature: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from constitutional.core.digest import pair_id
 from constitutional.core.records import Message, Pair, Response, Trace
 
 Row = dict[str, Any]
@@ -24,7 +25,8 @@ def schemas() -> Mapping[str, Any]:
         "preference": pa.schema(
             [
                 ("prompt", messages), ("chosen", messages), ("rejected", messages),
-                ("p_chosen", number), ("margin", number), ("chosen_score", number), ("rejected_score", number),
+                ("p_chosen", number), ("p_raw", number), ("margin", number), ("human_label", number),
+                ("chosen_score", number), ("rejected_score", number),
                 ("deciding_tier", text), ("vetoed_by", text), ("principles", texts), ("conflicts", conflicts),
                 ("strategy", text), ("judge_method", text), ("order_consistency", number),
                 ("chosen_model", text), ("rejected_model", text), ("chosen_round", pa.int64()),
@@ -44,8 +46,11 @@ def schemas() -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def rows_of(trace: Trace, models: Mapping[str, str], run: str) -> Iterator[tuple[str, Row]]:
-    """(subset, row) of everything that a trace yields."""
+def rows_of(
+    trace: Trace, models: Mapping[str, str], run: str, human: Mapping[str, float] | None = None
+) -> Iterator[tuple[str, Row]]:
+    """(subset, row) of everything that a trace yields. ``human``: pair id → the share of people who prefer the text that
+    sorts first."""
     common = {
         "prompt": _messages(trace.prompt.messages),
         "prompt_id": trace.prompt.id,
@@ -54,7 +59,8 @@ def rows_of(trace: Trace, models: Mapping[str, str], run: str) -> Iterator[tuple
     }
     named = [{"role": role, "model": model} for role, model in models.items()]
     for pair in trace.pairs:
-        yield "preference", common | _preference(pair, trace) | {"models": named}
+        label = _human_label(pair, trace, human or {})
+        yield "preference", common | _preference(pair, trace) | {"models": named, "human_label": label}
     by_id = {response.id: response for response in trace.responses}
     for revision in trace.revisions:
         if revision.revised_id is not None:
@@ -84,6 +90,7 @@ def _preference(pair: Pair, trace: Trace) -> Row:
         "chosen": _answer(pair.chosen.text),
         "rejected": _answer(pair.rejected.text),
         "p_chosen": pair.p_chosen,
+        "p_raw": None if pair.ruling.p is None else max(pair.ruling.p, 1 - pair.ruling.p),
         "margin": pair.margin,
         "chosen_score": pair.chosen_score,
         "rejected_score": pair.rejected_score,
@@ -98,6 +105,13 @@ def _preference(pair: Pair, trace: Trace) -> Row:
         "rejected_model": pair.rejected.model,
         "chosen_round": pair.chosen.round,
     }
+
+
+def _human_label(pair: Pair, trace: Trace, human: Mapping[str, float]) -> float | None:
+    """The share of people who prefer what was chosen."""
+    chosen, rejected = pair.chosen.text, pair.rejected.text
+    share = human.get(pair_id(trace.prompt.messages, chosen, rejected)) if human else None
+    return share if share is None or chosen <= rejected else 1 - share
 
 
 def _conflicts(pair: Pair) -> list[Row]:

@@ -16,15 +16,19 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from constitutional.config.judge_card import card_from
+from constitutional.config.run import WatchConfig
 from constitutional.core.codec import from_json
 from constitutional.core.digest import random_for
 from constitutional.core.records import Trace
+from constitutional.core.watch import Watch, warnings
 from constitutional.dataset.card import Tally, card
 from constitutional.dataset.rows import SUBSETS, Row, bad_row, rows_of, schemas
 from constitutional.errors import LedgerError
 from constitutional.ledger import LedgerView, RunFolder
 
-FORMAT = 1
+FORMAT = 2
+WARNINGS = ".warnings.json"
 BATCH = 1000
 Selection = tuple[str, tuple[Any, ...]]
 
@@ -63,7 +67,8 @@ def _signature(view: LedgerView, selection: Selection, config: dict[str, Any]) -
     """Names exactly what the dataset would hold."""
     where, values = selection
     hashed = blake2b(digest_size=16)
-    hashed.update(repr((FORMAT, config["test_fraction"], config["seed"], view.meta("plan"))).encode())
+    of_judge = [view.meta("human_labels"), view.meta("judge_card") or "", config["watch"], config["accept_bad_judge"]]
+    hashed.update(repr((FORMAT, config["test_fraction"], config["seed"], view.meta("plan"), of_judge)).encode())
     for row in view.rows(f"SELECT prompt_id, digest FROM traces WHERE {where} ORDER BY position, prompt_id", *values):
         hashed.update(repr(row).encode())
     for row in _bad_rows(view):
@@ -86,19 +91,32 @@ def _write(
 ) -> None:
     where, values = selection
     run = (view.meta("plan") or "")[:12]
-    tally = Tally()
+    human: dict[str, float] = json.loads(view.meta("human_labels") or "{}")
+    tally = Tally(watch=Watch(human))
     with _Files(part, schemas()) as files:
         for (body,) in view.rows(f"SELECT body FROM traces WHERE {where} ORDER BY position, prompt_id", *values):
             trace = from_json(Trace, body)
             split = split_of(trace.prompt.id, config["seed"], config["test_fraction"])
             tally.add(trace)
-            for subset, row in rows_of(trace, models, run):
+            for subset, row in rows_of(trace, models, run, human):
                 files.add(subset, split, row)
         for source, reason, detail, failure in _bad_rows(view):
             tally.bad_row(reason)
             files.add(*_train(bad_row(source, reason, detail, bool(failure), run)))
         counts = files.counts
-    (part / "README.md").write_text(card(tally, counts, config, models, run, signature), encoding="utf-8")
+    saved = view.meta("judge_card")
+    judge = card_from(json.loads(saved), "the judge card of this run") if saved else None
+    found = warnings(tally.watch.findings(WatchConfig.model_validate(config["watch"])))
+    (part / WARNINGS).write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    text = card(tally, counts, config, models, run, signature, judge, found)
+    (part / "README.md").write_text(text, encoding="utf-8")
+
+
+def run_warnings(folder: RunFolder) -> list[str]:
+    """What the watch found odd when the dataset was written."""
+    path = folder.dataset / WARNINGS
+    found: list[str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return found
 
 
 def _train(made: tuple[str, Row]) -> tuple[str, str, Row]:
