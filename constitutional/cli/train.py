@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -121,31 +120,26 @@ def _names(text: str) -> list[str]:
 
 
 def _launched(settings: TrainSettings, as_json: bool) -> int:
-    from constitutional.training.folder import OutFolder
+    """What can be known to be wrong is said by this process, once, and not by each of the others."""
     from constitutional.training.launch import launch
-    from constitutional.training.run import TrainResult
+    from constitutional.training.run import TrainResult, begin, train
 
-    folder = OutFolder(Path(settings.out).expanduser())
-    if settings.fresh:
-        folder = folder.fresh()
-        settings = settings.but(out=str(folder.path))
-    finished = launch(settings)
-    record = folder.record
-    if finished and record is not None:
-        _show(TrainResult("complete", folder.path, record), as_json)
-        return 0
-    _show(TrainResult("interrupted", folder.path, folder.plan or {}), as_json)
-    return EXIT_CODES["interrupted"]
+    folder, _ = begin(settings)
+    if folder.record is not None:
+        result = train(settings)
+    elif launch(settings.but(out=str(folder.path))):
+        result = TrainResult("complete", folder.path, folder.record or {})
+    else:
+        result = TrainResult("interrupted", folder.path, folder.plan or {})
+    _show(result, as_json)
+    return EXIT_CODES[result.status]
 
 
 def _show_plan(settings: TrainSettings, as_json: bool) -> int:
-    from constitutional.training.data import read_data
     from constitutional.training.estimate import command_of, estimate
-    from constitutional.training.run import hush, prepare
+    from constitutional.training.run import begin
 
-    data = read_data(settings)
-    hush()
-    ready = prepare(settings, data)
+    _, ready = begin(settings)
     plans = [asdict(plan) for plan in estimate(ready)]
     command = command_of(ready)
     if as_json:
@@ -170,7 +164,7 @@ def _show_data(ready: Ready) -> None:
     click.echo(f"{chosen.model} on {ready.data.about.name}: {', '.join(chosen.stages)}")
     if set(chosen.stages) - {"sft"}:
         click.echo(f"loss {chosen.loss}, beta {chosen.beta:g}, labels {chosen.labels}, lr {chosen.lr:g}")
-    for part in (ready.data.preferences, ready.data.answers):
+    for part in ready.data.parts.values():
         _reasons(part.dropped)
         for note in part.notes:
             click.echo(f"  {note}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from constitutional.training.data import Part, TrainingData
+from constitutional.training.data import TrainingData
 from constitutional.training.settings import TrainSettings
 
 WORDS = {
@@ -19,6 +19,7 @@ WORDS = {
     "rewards/margins": "held-out reward margin",
     "mean_token_accuracy": "held-out token accuracy",
 }
+KINDS = {"preference": "preference pairs", "sft": "answers", "unpaired": "labelled answers", "prompts": "prompts"}
 POINTS = 12
 
 
@@ -36,8 +37,7 @@ def card(data: TrainingData, settings: TrainSettings, record: dict[str, Any], lo
         _notes(
             [
                 *record["notes"],
-                *data.preferences.notes,
-                *data.answers.notes,
+                *(note for part in data.parts.values() for note in part.notes),
                 *(note for stage in record["stages"] for note in stage["notes"]),
             ]
         ),
@@ -70,14 +70,12 @@ def _intro(data: TrainingData, chosen: dict[str, Any]) -> str:
 
 def _data(data: TrainingData) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
-    kinds: list[tuple[str, Part[Any]]] = [("preference pairs", data.preferences), ("answers", data.answers)]
-    for name, part in kinds:
-        if part.read:
-            rows += [
-                (f"{name} read", f"{part.read:,}"),
-                (f"{name} to train on", f"{len(part.train):,}"),
-                (f"{name} held out, of other prompts", f"{len(part.held_out):,}"),
-            ]
+    for kind, part in data.parts.items():
+        rows += [
+            (f"{KINDS[kind]} read", f"{part.read:,}"),
+            (f"{KINDS[kind]} to train on", f"{len(part.train):,}"),
+            (f"{KINDS[kind]} held out, of other prompts", f"{len(part.held_out):,}"),
+        ]
     if data.preferences.read:
         rows += [
             ("mean p_chosen", f"{data.facts.mean_p:.3f}"),
@@ -88,7 +86,8 @@ def _data(data: TrainingData) -> list[tuple[str, str]]:
 
 def _dropped(data: TrainingData, record: dict[str, Any]) -> list[tuple[str, str]]:
     total: Counter[str] = Counter()
-    for dropped in (data.preferences.dropped, data.answers.dropped, *(stage["dropped"] for stage in record["stages"])):
+    parts = (part.dropped for part in data.parts.values())
+    for dropped in (*parts, *(stage["dropped"] for stage in record["stages"])):
         total.update(dropped)
     return [(f"`{reason}`", f"{count:,}") for reason, count in total.most_common()]
 

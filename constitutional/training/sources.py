@@ -18,7 +18,12 @@ Placed = tuple[str, Row]
 """The split that a row stands in, and the row."""
 
 SUBSETS = ("preference", "sft", "unpaired")
-OURS = {"preference": {"chosen", "rejected"}, "sft": {"completion"}, "unpaired": {"completion", "label"}}
+OURS = {
+    "preference": {"chosen", "rejected"},
+    "sft": {"completion"},
+    "unpaired": {"completion", "label"},
+    "prompts": {"prompt"},
+}
 """The columns by which a file of rows is known for what it holds."""
 
 

@@ -12,7 +12,8 @@ from jinja2 import TemplateError as JinjaError
 
 from constitutional.core.records import Messages
 from constitutional.errors import RunStoppedError
-from constitutional.training.data import Answer, Drop, Part, Preference
+from constitutional.training.data import Part
+from constitutional.training.rows import Answer, Drop, Preference
 
 LEAST_ANSWER = 16
 """An answer that must be cut to fewer tokens than this is no longer one."""

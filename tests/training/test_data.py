@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constitutional.errors import ConfigError, RunStoppedError
-from constitutional.training.data import (
-    Preference,
-    TrainingData,
-    answer_of,
-    held_out_prompts,
-    limited_held_out,
-    preference_of,
-    read_data,
-)
+from constitutional.training.data import TrainingData, held_out_prompts, limited_held_out, read_data
+from constitutional.training.rows import Preference, answer_of, preference_of
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import answer, pair, write, write_dataset
 

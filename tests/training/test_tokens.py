@@ -9,7 +9,8 @@ import pytest
 
 from constitutional.core.records import Message, Messages
 from constitutional.errors import RunStoppedError
-from constitutional.training.data import Answer, Part, Preference
+from constitutional.training.data import Part
+from constitutional.training.rows import Answer, Preference
 from constitutional.training.tokens import Speech, answer_rows, pair_tokens
 
 STRIPS_THINKING = (
