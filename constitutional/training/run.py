@@ -48,18 +48,10 @@ def quiet(_: str) -> None:
 
 def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:
     """Trains, resumes, or finds that it is done. ``say`` gets lines for people."""
-    settings.check()
-    folder = OutFolder(Path(settings.out).expanduser())
-    if settings.fresh:
-        folder = folder.fresh()
-    folder.check()
-    data = read_data(settings)
-    hush()
-    ready = prepare(settings, data)
+    folder, ready = begin(settings)
     if folder.record is not None:
         return _again(folder, ready)
     with folder.lock() if is_first() else nullcontext():
-        _check_resume(folder, ready)
         if is_first():
             folder.begin(ready.plan)
         stop = Stop()
@@ -72,6 +64,22 @@ def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:
             _finish(folder, ready, outcomes, record)
         wait_for_all()
     return TrainResult("complete", folder.path, record)
+
+
+def begin(settings: TrainSettings) -> tuple[OutFolder, Ready]:
+    """Where the training goes and what it will be; raises whatever can be known to be wrong before it."""
+    settings.check()
+    folder = OutFolder(Path(settings.out).expanduser())
+    if settings.fresh:
+        folder = folder.fresh()
+    folder.check()
+    data = read_data(settings)
+    hush()
+    ready = prepare(settings, data)
+    saved = folder.record or folder.plan
+    if saved is not None:
+        _check_same(folder, saved, ready)
+    return folder, ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,10 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
 
     start = Start.of(settings.model, settings.revision)
     _check_machine(settings)
-    settled, notes = settle(settings, data, adapter=settings.lora is not None or start.adapter is not None)
+    adapter = settings.lora is not None or start.adapter is not None
+    if settings.merge and not adapter:
+        raise UsageError("--merge: there is an adapter to merge only with --lora RANK")
+    settled, notes = settle(settings, data, adapter=adapter)
     context = context_of(load_config(start, settled), load_tokenizer(start, settled))
     if settings.max_length is not None and settings.max_length > context:
         raise UsageError(f"--max-length {settings.max_length}: the context of {start.name} has {context:,} tokens")
@@ -137,7 +148,8 @@ def _check_machine(settings: TrainSettings) -> None:
             raise MissingExtraError("--liger: liger-kernel is not installed: pip install liger-kernel")
         if settings.cpu or not torch.cuda.is_available():
             raise UsageError("--liger: its kernels need a GPU, and there is none here")
-    if torch.cuda.is_available() and not settings.cpu and torch.cuda.device_count() > 1 and not is_launched():
+    alone = settings.launcher is None and not is_launched()
+    if alone and torch.cuda.is_available() and not settings.cpu and torch.cuda.device_count() > 1:
         raise UsageError(
             f"{torch.cuda.device_count()} GPUs are visible: use them all with --launcher accelerate --config fsdp2, or "
             "make one visible with CUDA_VISIBLE_DEVICES=0"
@@ -207,7 +219,6 @@ def _merge(adapter: Path, merged: Path, settings: TrainSettings) -> None:
 def _again(folder: OutFolder, ready: Ready) -> TrainResult:
     """Nothing is left to do, unless it is to merge the adapter after all."""
     record = folder.record or {}
-    _check_same(folder, record, ready)
     if not (ready.settings.merge and is_adapter(folder.path)):
         return TrainResult("done", folder.path, record)
     with folder.lock():
@@ -225,11 +236,6 @@ def _again(folder: OutFolder, ready: Ready) -> TrainResult:
         write_json(merged / RECORD, record)
         folder.finish(merged)
     return TrainResult("complete", folder.path, record)
-
-
-def _check_resume(folder: OutFolder, ready: Ready) -> None:
-    if folder.plan is not None:
-        _check_same(folder, folder.plan, ready)
 
 
 def _check_same(folder: OutFolder, saved: dict[str, Any], ready: Ready) -> None:

@@ -120,8 +120,6 @@ class TrainSettings:
             raise ConfigError("--held-out: a share of the prompts, above 0 and below 1: it is never done without")
         if self.batch % self.micro_batch:
             raise ConfigError(f"--batch {self.batch} is no multiple of --micro-batch {self.micro_batch}")
-        if self.merge and self.lora is None:
-            raise ConfigError("--merge: there is only an adapter to merge with --lora RANK")
         return self
 
     @property

@@ -224,7 +224,7 @@ def test_reference_log_probabilities_are_computed_once(tmp_path: Path, tiny: Pat
         ({"lr": 0.0}, ConfigError, "--lr: must be above 0"),
         ({"batch": 10, "micro_batch": 4}, ConfigError, "--batch 10 is no multiple of --micro-batch 4"),
         ({"held_out": 0.0}, ConfigError, "--held-out"),
-        ({"merge": True}, ConfigError, "--merge: there is only an adapter to merge with --lora"),
+        ({"merge": True}, UsageError, "--merge: there is an adapter to merge only with --lora"),
         ({"max_length": 5000}, UsageError, "the context of tiny has 1,024 tokens"),
         ({"model": "./nowhere"}, ModelUnavailableError, "no such folder"),
         ({"lora": 4, "lora_targets": "nothing_of_it"}, ConfigError, "--lora-targets nothing_of_it"),
