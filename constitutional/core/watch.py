@@ -157,14 +157,14 @@ class Watch:
         return share if share is None or a.text <= b.text else 1 - share
 
     def _spread(self, limits: Thresholds) -> Finding:
-        value = sqrt(self.squares / self.compared) if self.compared else None
-        low = value is not None and value < limits.spread
+        name, means = "spread of P", "standard deviation around one half"
+        if not self.compared:
+            return Finding(name, None, 0, means)
+        value = sqrt(self.squares / self.compared)
         warning = (
             f"the judge hardly tells answers apart: P deviates from one half by {value:.3f}, under {limits.spread:g}"
         )
-        return Finding(
-            "spread of P", value, self.compared, "standard deviation around one half", warning if low else ""
-        )
+        return Finding(name, value, self.compared, means, warning if value < limits.spread else "")
 
     def _score_spread(self) -> Finding:
         if not self.scored:

@@ -468,3 +468,9 @@ def test_the_version(cli: Cli) -> None:
     assert cli("version").out == f"{__version__}\n"
     assert cli("version", "--json").json == {"version": __version__}
     assert cli("--version").out == f"{__version__}\n"
+
+
+def test_a_run_that_has_nothing_to_compare_ends_well(cli: Cli) -> None:
+    made = cli("generate", "--rounds", "0", "--limit", "3", "--out", "run", "--json")
+    assert (made.code, made.json["pairs"], made.json["rejects"]) == (0, 0, {"nothing_to_compare": 3})
+    assert cli("watch", "run").code == 0
