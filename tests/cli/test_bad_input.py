@@ -98,7 +98,10 @@ def test_bad_json_on_line_17_of_many_is_recorded_and_the_rest_is_done(cli: Cli) 
     ("arguments", "message"),
     [
         (["--model", "opanai:gpt"], "no model provider named 'opanai'; did you mean 'openai'?"),
-        (["--judge", "pairwise-logprop"], "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob' or 'pairwise-cot'?"),
+        (
+            ["--judge", "pairwise-logprop"],
+            "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob' or 'pairwise-cot'?",
+        ),
         (["--strategy", "tournamnet"], "no strategy named 'tournamnet'; did you mean 'tournament'?"),
         (
             ["--constitution", "bse"],
