@@ -73,7 +73,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PluginHost]:
 
 
 Install = Callable[..., PluginHost]
-JUDGES = ["pairwise-logprob", "pairwise-cot", "rubric"]
+JUDGES = ["pairwise-logprob", "pairwise-cot", "rubric", "panel", "reward-model", "rules"]
 """What ships, in the order of registration."""
 
 

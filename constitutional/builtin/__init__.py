@@ -6,15 +6,24 @@ from constitutional.builtin.critic import LLMCritic, LLMCriticOptions
 from constitutional.builtin.filters import Identical, MinLength, MinLengthOptions
 from constitutional.builtin.judges.pairwise_cot import PairwiseCotJudge, PairwiseCotOptions
 from constitutional.builtin.judges.pairwise_logprob import PairwiseLogprobJudge, PairwiseLogprobOptions
+from constitutional.builtin.judges.panel import PanelJudge, PanelJudgeOptions
+from constitutional.builtin.judges.reward_model import RewardModelJudge
 from constitutional.builtin.judges.rubric import RubricJudge, RubricOptions
+from constitutional.builtin.judges.rules import RulesJudge, RulesJudgeOptions
 from constitutional.builtin.pairings.candidates import AmongOptions
 from constitutional.builtin.pairings.exhaustive import AllPairs, AllPairsOptions, MaxMargin, MaxMarginOptions
 from constitutional.builtin.pairings.pareto import Pareto
 from constitutional.builtin.pairings.revised import RevisedVsInitial
 from constitutional.builtin.pairings.scored import MuMinusOptions, best_vs_random, best_vs_worst, mu_minus_2_sigma
 from constitutional.builtin.pairings.tournament import Tournament, TournamentOptions
+from constitutional.builtin.panel import PanelOptions
 from constitutional.builtin.reviser import LLMReviser, LLMReviserOptions, RefuserOptions
+from constitutional.builtin.reward import RewardOptions
+from constitutional.builtin.rules import Rules
+from constitutional.builtin.scorers.panel import PanelScorer
 from constitutional.builtin.scorers.pointwise import PointwiseOptions, PointwiseScorer
+from constitutional.builtin.scorers.reward_model import RewardModelScorer
+from constitutional.builtin.scorers.rules import RulesScorer
 from constitutional.hookspecs import hookimpl
 from constitutional.models.anthropic import AnthropicModel, AnthropicOptions
 from constitutional.models.openai import OpenAIModel, OpenAIOptions
@@ -51,11 +60,17 @@ def register_judges(register: Register) -> None:
     register("pairwise-logprob", PairwiseLogprobJudge, config=PairwiseLogprobOptions)
     register("pairwise-cot", PairwiseCotJudge, config=PairwiseCotOptions)
     register("rubric", RubricJudge, config=RubricOptions)
+    register("panel", PanelJudge, config=PanelJudgeOptions)
+    register("reward-model", RewardModelJudge, config=RewardOptions)
+    register("rules", RulesJudge, config=RulesJudgeOptions)
 
 
 @hookimpl
 def register_scorers(register: Register) -> None:
     register("pointwise", PointwiseScorer, config=PointwiseOptions)
+    register("panel", PanelScorer, config=PanelOptions)
+    register("reward-model", RewardModelScorer, config=RewardOptions)
+    register("rules", RulesScorer, config=Rules)
 
 
 @hookimpl

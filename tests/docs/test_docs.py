@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
+from constitutional.builtin.rules import AnyRule
 from constitutional.config.run import ROLES, ModelConfig, PartConfig, PluginConfig, Prices, RunConfig, WatchConfig
 from constitutional.core.records import Reason
 from constitutional.dataset.rows import schemas
@@ -112,11 +113,37 @@ def test_every_option_of_what_ships_is_described_with_its_default() -> None:
 
 
 def test_the_example_run_files_are_valid() -> None:
-    examples = [text for name in ("README.md", "docs/run-file.md") for text in blocks(name, "yaml")]
+    blocks_of = (text for name in ("README.md", "docs/run-file.md") for text in blocks(name, "yaml"))
+    examples = [text for text in blocks_of if text.startswith("prompts:")]
     assert len(examples) == 2
     for text in examples:
         config = RunConfig.model_validate(yaml.safe_load(text))
         assert {config.model_for(role) for role in ROLES} == {"policy", "judge"}
+
+
+def test_the_examples_of_panels_and_rules_are_valid() -> None:
+    panel, rules = (yaml.safe_load(section_blocks("docs/run-file.md", title)) for title in ("Panels", "Rules"))
+    judge = rules["principles"][0]["judge"]
+    for use in (panel["judge"], judge):
+        assert PluginHost().get("judge", use["plugin"]).options(use["options"], "judge") is not None
+
+
+def section_blocks(name: str, title: str) -> str:
+    (text,) = [text for kind, text in BLOCK.findall(section(page(name), title)) if kind == "yaml"]
+    return text
+
+
+def test_every_rule_is_described_with_its_keys() -> None:
+    described = {
+        row[0]: set(re.findall(r"`(\w+)`", f"`{row[1]}`")) for row in table(section(page("docs/run-file.md"), "Rules"))
+    }
+    kinds = get_args(get_args(AnyRule)[0])
+    own = {
+        kind.model_fields["check"].annotation: set(kind.model_fields) - {"check", "weight", "name"} for kind in kinds
+    }
+    shipped = {get_args(check)[0]: keys for check, keys in own.items()}
+    assert set(described) == set(shipped)
+    assert [check for check, keys in shipped.items() if not keys <= described[check]] == []
 
 
 def test_every_column_of_the_dataset_is_described() -> None:
