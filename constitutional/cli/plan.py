@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from constitutional.config.run import ROLES, RunConfig
-from constitutional.pipeline.estimate import Estimate, Load, estimate
+from constitutional.pipeline.counting import Load
+from constitutional.pipeline.estimate import Estimate, StrategyPlan, estimate
 from constitutional.pipeline.setup import model_config, read_constitution, rounds_of
 from constitutional.plugins import PluginHost
 
@@ -27,6 +28,7 @@ def show_plan(config: RunConfig, host: PluginHost, base: Path, ledger: Path | No
     click.echo(
         f"strategy      {config.strategy.plugin}, {config.responses} responses, {rounds_of(config, constitution)} rounds"
     )
+    click.echo(f"  {_asks(made.strategy)}")
     click.echo(f"out           {config.out}")
     click.echo("")
     head = ("role", "model", "calls", "in the ledger", "prompt tokens", "completion", "cost")
@@ -38,7 +40,25 @@ def show_plan(config: RunConfig, host: PluginHost, base: Path, ledger: Path | No
             _line((role, made.models[role], *_cells(low, high, made.scale, priced(config, role))), widths)
     everything = [priced(config, role) for role in ROLES]
     _line(("total", "", *_cells(_sum(made.low), _sum(made.high), made.scale, all(everything))), widths)
-    click.echo("\nlow: nothing violates a principle; high: every answer violates every one, in every round")
+    click.echo(
+        "\nlow: nothing violates a principle; high: every answer violates every one, in every round; in both the strategy "
+        "asks all that it may"
+    )
+
+
+def _asks(plan: StrategyPlan) -> str:
+    def between(low: int, high: int, what: str) -> str:
+        many = f"{low}" if low == high else f"{low}–{high}"
+        return f"{many} {what}{'' if many == '1' else 's'}"
+
+    asked = (
+        between(plan.low.scores, plan.high.scores, "score")
+        + " and "
+        + between(plan.low.comparisons, plan.high.comparisons, "comparison")
+    )
+    if plan.said:
+        return f"per prompt up to {asked}, each under every principle that applies"
+    return f"it does not say how much it asks; per prompt {asked} at the very most"
 
 
 def priced(config: RunConfig, role: str) -> bool:
@@ -93,6 +113,11 @@ def _as_json(made: Estimate) -> dict[str, object]:
         "prompts": made.prompts,
         "sampled": made.sampled,
         "models": made.models,
+        "strategy": {
+            "says_what_it_asks": made.strategy.said,
+            "low": made.strategy.low._asdict(),
+            "high": made.strategy.high._asdict(),
+        },
         "low": scaled(made.low),
         "high": scaled(made.high),
     }

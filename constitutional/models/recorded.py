@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -106,19 +106,10 @@ class RecordedModel:
         return choice
 
     async def _choose_by_sampling(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
-        name = digest(request.identity())[:16]
-
         def draw(sample: int) -> Coroutine[Any, Any, ChatReply]:
-            seed = seed_for(0, name, f"choose:{sample}")
-            sampling = replace(self._sampling, temperature=1.0, max_tokens=16, seed=seed)
-            return self.chat(replace(request, sampling=sampling, sample=sample))
+            return self.chat(drawn(request, self._sampling, sample))
 
-        replies = await leader_first([partial(draw, sample) for sample in range(SAMPLES)])
-        votes = Counter(read_option(reply.text, options) for reply in replies)
-        read = SAMPLES - votes[None]
-        probabilities = tuple(votes[option] / read for option in options) if read else ()
-        calls = tuple(reply.call for reply in replies)
-        return Choice(probabilities, f"sampled:{SAMPLES}", read / SAMPLES, replies[-1].usage, calls)
+        return counted(await leader_first([partial(draw, sample) for sample in range(SAMPLES)]), options)
 
     async def _ask(self, call: Callable[[], Awaitable[R]]) -> tuple[R, float]:
         """The reply, and when it was first asked for. The budget is asked just before the call is sent, not when it joins
@@ -161,6 +152,20 @@ def chat_value(identity: Mapping[str, Any], request: ChatRequest) -> list[Any]:
 def choose_value(identity: Mapping[str, Any], request: ChatRequest, options: tuple[str, ...]) -> list[Any]:
     """Sampling settings have no part in it: a choice is read from the first token's distribution."""
     return ["choose", dict(identity), [request.messages, options]]
+
+
+def drawn(request: ChatRequest, usual: Sampling, sample: int) -> ChatRequest:
+    """One of the replies that are counted where there are no log-probabilities."""
+    seed = seed_for(0, digest(request.identity())[:16], f"choose:{sample}")
+    return replace(request, sampling=replace(usual, temperature=1.0, max_tokens=16, seed=seed), sample=sample)
+
+
+def counted(replies: Sequence[ChatReply], options: tuple[str, ...]) -> Choice:
+    votes = Counter(read_option(reply.text, options) for reply in replies)
+    read = len(replies) - votes[None]
+    probabilities = tuple(votes[option] / read for option in options) if read else ()
+    calls = tuple(reply.call for reply in replies)
+    return Choice(probabilities, f"sampled:{len(replies)}", read / len(replies), replies[-1].usage, calls)
 
 
 def filled(request: ChatRequest, usual: Sampling) -> ChatRequest:

@@ -1,45 +1,41 @@
 """What a run will ask, before it asks: the real pipeline over a sample of prompts, with models that only count.
 
 Two passes bound it: one where no answer violates anything and one where every answer violates everything. Calls that the
-ledger holds already are recognised and answered from it."""
+ledger holds already are recognised and answered from it. A strategy is taken to ask as much as it says that it may: what
+it would make of guessed answers means nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from constitutional.config.run import ROLES, RunConfig
-from constitutional.core.digest import digest
-from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.core.records import Prompt
 from constitutional.ledger import LedgerView
-from constitutional.models.recorded import chat_from, chat_value, choice_from, choose_value, filled
-from constitutional.models.work import Worker, work_from
+from constitutional.pipeline.counting import Counting, Load
+from constitutional.pipeline.planned import Padded, needs_of
 from constitutional.pipeline.prompts import count_prompts, read_prompts
-from constitutional.pipeline.setup import Models, assemble, model_config, price_of, sampling_of
-from constitutional.pipeline.trace import trace_prompt
+from constitutional.pipeline.setup import assemble, model_config
+from constitutional.pipeline.trace import Cast, trace_prompt
 from constitutional.plugins import PluginHost
-from constitutional.roles import Model, Remember
+from constitutional.roles import Needs, PlannedPairing
 
 SAMPLE = 50
-CHARACTERS_PER_TOKEN = 4
-USUAL_ANSWER, USUAL_CRITIQUE = 300, 120
-"""Tokens assumed for an answer, and for a critique, where the model may write more."""
+ENOUGH = 20_000
+"""Made-up answers after which the sample is large enough, though it has fewer prompts."""
 
 
-@dataclass(slots=True)
-class Load:
-    """What one role would ask, over the sample."""
+class StrategyPlan(NamedTuple):
+    """What the strategy asks of one prompt, where nothing is revised and where every answer is."""
 
-    calls: int = 0
-    known: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
+    low: Needs
+    high: Needs
+    said: bool
+    """False: it does not say; ``high`` is all that there is to ask, and ``low`` nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +47,7 @@ class Estimate:
     low: dict[str, Load]
     high: dict[str, Load]
     models: dict[str, str]
+    strategy: StrategyPlan
 
     @property
     def scale(self) -> float:
@@ -61,123 +58,63 @@ class Estimate:
         return sum(float(getattr(load, part)) for load in loads.values()) * self.scale
 
 
-class _CountingModel:
-    """Answers nothing and counts what it is asked. ``worst``: every first option (yes, it violates) is certain."""
-
-    def __init__(self, role: str, models: Models, entry: str | None, binding: Counting) -> None:
-        self._role = role
-        self._adapter = models.adapter(role, entry)
-        self._sampling = sampling_of(models.config, role, models.mode, entry)
-        self._price = price_of(model_config(models.config, role, entry))
-        self._load = binding.load(role)
-        self._worst = binding.worst
-        self._view = binding.view
-        self._serial = itertools.count()
-
-    @property
-    def id(self) -> str:
-        return self._adapter.id
-
-    async def chat(self, request: ChatRequest) -> ChatReply:
-        request = filled(request, self._sampling)
-        key = digest(chat_value(self._adapter.identity, request))
-        saved = self._saved(key)
-        if saved is not None:
-            return chat_from(saved, key)
-        usual = USUAL_CRITIQUE if self._role == "critic" else USUAL_ANSWER
-        self._add(request, min(usual, request.sampling.max_tokens or usual))
-        word = f"answer {next(self._serial)} "
-        return ChatReply(word * (usual * CHARACTERS_PER_TOKEN // len(word)), call=key)
-
-    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
-        request = filled(request, self._sampling)
-        key = digest(choose_value(self._adapter.identity, request, options))
-        saved = self._saved(key)
-        if saved is not None:
-            return choice_from(saved, key)
-        self._add(request, 1)
-        certain = 0 if self._worst else len(options) - 1
-        return Choice(tuple(float(n == certain) for n in range(len(options))), "estimate", calls=(key,))
-
-    def _saved(self, key: str) -> str | None:
-        return _saved(self._view, key, self._load)
-
-    def _add(self, request: ChatRequest, completion: int) -> None:
-        prompt = sum(len(content) for _, content in request.messages) // CHARACTERS_PER_TOKEN
-        self._load.calls += 1
-        self._load.prompt_tokens += prompt
-        self._load.completion_tokens += completion
-        self._load.cost += self._price.of(Usage(prompt, completion))
-
-
-@dataclass(frozen=True, slots=True)
-class Counting:
-    """Implements ``setup.Bind``: models that answer nothing and count, over one pass."""
-
-    worst: bool
-    view: LedgerView | None
-    loads: dict[str, Load] = field(default_factory=dict)
-
-    def load(self, role: str) -> Load:
-        return self.loads.setdefault(role, Load())
-
-    def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
-        return _CountingModel(role, models, entry, self)
-
-    def remember(self, worker: Worker) -> Remember:
-        load = self.load(worker.kind)
-
-        async def assume(
-            question: Any, work: Callable[[], Awaitable[Any]], *, assumed: Any = None, complete: bool = False
-        ) -> Any:
-            saved = _saved(self.view, digest(worker.value(question, complete)), load)
-            load.calls += saved is None
-            return assumed if saved is None else work_from(saved)
-
-        return assume
-
-
-def _saved(view: LedgerView | None, key: str, load: Load) -> str | None:
-    if view is None:
-        return None
-    saved: str | None = view.one("SELECT reply FROM calls WHERE key = ?", bytes.fromhex(key))
-    load.known += saved is not None
-    return saved
-
-
 def estimate(config: RunConfig, host: PluginHost, base: Path, ledger: Path | None = None) -> Estimate:
     """From the first prompts. Reads ``ledger`` if there is one; calls no model and writes nothing."""
-    rows = list(itertools.islice(_prompts(config, base), min(SAMPLE, config.limit or SAMPLE)))
-    total = count_prompts(config.prompts or "-", base)
-    if total is not None and config.limit is not None:
-        total = min(total, config.limit)
     view = LedgerView(ledger) if ledger is not None and ledger.exists() else None
     try:
-        passes = [_pass(config, host, base, rows, worst, view) for worst in (False, True)]
+        low, high = (_Pass.begin(config, host, base, worst, view) for worst in (False, True))
+        sampled = asyncio.run(_follow(_prompts(config, base), (low, high), config.limit or SAMPLE))
     finally:
         if view is not None:
             view.close()
+    total = count_prompts(config.prompts or "-", base)
+    if total is not None and config.limit is not None:
+        total = min(total, config.limit)
     models = {role: model_config(config, role).name for role in ROLES}
-    return Estimate(total, len(rows), passes[0], passes[1], models)
+    return Estimate(total, sampled, low.loads, high.loads, models, _strategy(high.cast))
 
 
-def _pass(
-    config: RunConfig,
-    host: PluginHost,
-    base: Path,
-    prompts: list[Prompt],
-    worst: bool,
-    view: LedgerView | None,
-) -> dict[str, Load]:
-    binding = Counting(worst, view)
-    assembly = assemble(config, host, base, binding)
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """``worst``: every answer violates every principle."""
 
-    async def follow() -> None:
-        for prompt in prompts:
-            await trace_prompt(prompt, assembly.cast)
+    cast: Cast
+    counting: Counting
 
-    asyncio.run(follow())
-    return {role: load for role, load in binding.loads.items() if load.calls or load.known}
+    @classmethod
+    def begin(cls, config: RunConfig, host: PluginHost, base: Path, worst: bool, view: LedgerView | None) -> _Pass:
+        counting = Counting(worst, view)
+        cast = assemble(config, host, base, counting).cast
+        return cls(cast, counting)
+
+    async def follow(self, prompt: Prompt) -> None:
+        pairing, before = self.cast.pairing, self.counting.guesses
+        if self.counting.worst or isinstance(pairing, PlannedPairing):
+            pairing = Padded(pairing, lambda: self.counting.guesses > before)
+        await trace_prompt(prompt, replace(self.cast, pairing=pairing))
+
+    @property
+    def loads(self) -> dict[str, Load]:
+        return {role: load for role, load in self.counting.loads.items() if load.calls or load.known}
+
+
+async def _follow(prompts: Iterator[Prompt], passes: tuple[_Pass, _Pass], most: int) -> int:
+    """How many prompts were followed."""
+    sampled = 0
+    for prompt in itertools.islice(prompts, min(SAMPLE, most)):
+        for each in passes:
+            await each.follow(prompt)
+        sampled += 1
+        if sum(each.counting.guesses for each in passes) > ENOUGH:
+            break
+    return sampled
+
+
+def _strategy(cast: Cast) -> StrategyPlan:
+    revised = cast.responses if cast.rounds else 0
+    said = isinstance(cast.pairing, PlannedPairing)
+    low = needs_of(cast.pairing, cast.responses, 0) if said else Needs(0, 0)
+    return StrategyPlan(low, needs_of(cast.pairing, cast.responses, revised), said)
 
 
 def _prompts(config: RunConfig, base: Path) -> Iterator[Prompt]:

@@ -156,9 +156,12 @@ def run(
     contexts: Mapping[str, Mapping[str, float]] | None = None,
     mode: str = "tiered",
     on_unresolved: str = "reject",
+    before: Callable[[RunConfig, PluginHost, Path], None] | None = None,
+    after: Callable[[RunConfig, PluginHost, Path], None] | None = None,
     **settings: Any,
 ) -> Run:
-    """``prompts`` are texts or rows; ``plugin`` are the functions of one installed plugin, named for their hooks."""
+    """``prompts`` are texts or rows; ``plugin`` are the functions of one installed plugin, named for their hooks.
+    ``before`` and ``after`` are called around the run, with its world and plugins in place."""
     world = world or World()
     constitution = {"name": "words", "tiers": list(tiers), "contexts": dict(contexts or {})}
     constitution |= {"mode": mode, "on_unresolved": on_unresolved}
@@ -175,7 +178,11 @@ def run(
     try:
         with patch("constitutional.plugins.entry_points", lambda group: [_entry(plugin)] if plugin else []):
             host = PluginHost().load()
+        if before is not None:
+            before(config, host, folder)
         result = asyncio.run(run_prompts(config, run_folder, host, folder))
+        if after is not None:
+            after(config, host, folder)
     finally:
         _worlds.pop()
     with LedgerView(run_folder.ledger) as view:
