@@ -100,18 +100,40 @@ def test_what_is_not_installed_there_is_said(installed: Path, tmp_path: Path) ->
     assert made.stderr.endswith("is not installed: pip install 'constitutional[openai]'\n")
 
 
+def alone(wheel: Path, extra: str, folder: Path) -> Path:
+    """The folder of the programs of an environment with this extra and no other."""
+    venv.create(folder, with_pip=True)
+    call(folder / "bin/python", "-m", "pip", "install", "--quiet", f"{wheel}[{extra}]", cwd=folder)
+    return folder / "bin"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("extra", ["openai", "anthropic"])
 def test_an_extra_installs_and_works_alone(
     extra: str, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    venv.create(tmp_path / "env", with_pip=True)
-    call(tmp_path / "env/bin/python", "-m", "pip", "install", "--quiet", f"{wheel}[{extra}]", cwd=tmp_path)
+    programs = alone(wheel, extra, tmp_path / "env")
     prompts = write_prompts(tmp_path / "prompts.jsonl", 3)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
     with serve() as server:
         address = server.url if extra == "openai" else server.anthropic_url
         where = ("--model", f"{extra}:test-model", "--base-url", address, "--prompts", str(prompts))
-        made = json.loads(call(tmp_path / "env/bin/constitutional", "generate", "--json", *where, cwd=tmp_path))
+        made = json.loads(call(programs / "constitutional", "generate", "--json", *where, cwd=tmp_path))
         assert server.stats()["requests"] == made["calls_made"] > 0
+    assert (made["status"], made["prompts"], made["failures"]) == ("complete", 3, 0)
+
+
+@pytest.mark.slow
+def test_the_hub_extra_installs_and_works_alone(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`datasets` takes a folder where it is called for a dataset of that name on the Hub; a run file of another folder
+    does not see it there, and leaves it to `datasets`."""
+    programs = alone(wheel, "hub", tmp_path / "env")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    (tmp_path / "here/somebody/prompts").mkdir(parents=True)
+    (tmp_path / "there").mkdir()
+    write_prompts(tmp_path / "here/somebody/prompts/train.jsonl", 3)
+    (tmp_path / "there/run.yaml").write_text("prompts: somebody/prompts\nmodels: {policy: 'scripted:demo'}\n")
+    run_file = tmp_path / "there/run.yaml"
+    made = json.loads(call(programs / "constitutional", "generate", run_file, "--json", cwd=tmp_path / "here"))
     assert (made["status"], made["prompts"], made["failures"]) == ("complete", 3, 0)
