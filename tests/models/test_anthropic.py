@@ -14,6 +14,7 @@ from constitutional.errors import ModelUnavailableError, RateLimitedError, Reque
 from constitutional.models.anthropic import SHORTEST_CACHED, AnthropicModel, AnthropicOptions
 from constitutional.models.base import NoLogprobs
 from constitutional.roles import ModelSetup
+from tests.support.asking import ask_once
 from tests.support.processes import environment, generate, write_prompts
 from tests.support.server import Server, serve
 
@@ -30,14 +31,7 @@ def model(url: str, **options: Any) -> AnthropicModel:
 
 
 def chat(server: Server, request: ChatRequest = ASK) -> ChatReply:
-    async def run() -> ChatReply:
-        asked = model(server.anthropic_url)
-        try:
-            return await asked.chat(request)
-        finally:
-            await asked.aclose()
-
-    return asyncio.run(run())
+    return ask_once(model(server.anthropic_url), lambda asked: asked.chat(request))
 
 
 def test_a_chat_and_its_usage() -> None:

@@ -22,6 +22,7 @@ from constitutional.errors import (
 from constitutional.models.base import NoLogprobs
 from constitutional.models.openai import OpenAIModel, OpenAIOptions, option_weights
 from constitutional.roles import ModelSetup
+from tests.support.asking import ask_once
 from tests.support.server import Server, serve
 
 ASK = ChatRequest((Message("system", "Be brief."), Message("user", "What is a kettle?")), Sampling(0.5, 0.9, 50, 7))
@@ -33,25 +34,11 @@ def model(server: Server, **options: Any) -> OpenAIModel:
 
 
 def chat(server: Server, request: ChatRequest = ASK, **options: Any) -> ChatReply:
-    async def run() -> ChatReply:
-        asked = model(server, **options)
-        try:
-            return await asked.chat(request)
-        finally:
-            await asked.aclose()
-
-    return asyncio.run(run())
+    return ask_once(model(server, **options), lambda asked: asked.chat(request))
 
 
 def choose(server: Server, **options: Any) -> Choice:
-    async def run() -> Choice:
-        asked = model(server, **options)
-        try:
-            return await asked.choose(JUDGE, ("A", "B"))
-        finally:
-            await asked.aclose()
-
-    return asyncio.run(run())
+    return ask_once(model(server, **options), lambda asked: asked.choose(JUDGE, ("A", "B")))
 
 
 def test_a_chat_and_its_usage() -> None:
