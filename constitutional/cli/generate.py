@@ -128,9 +128,7 @@ def _generate(
     from constitutional.cli.progress import run_with_progress
     from constitutional.cli.resume import check_resume
     from constitutional.cli.summary import log_session, print_result
-    from constitutional.config.run import ROLES
     from constitutional.dataset.write import run_warnings, write_dataset
-    from constitutional.pipeline.setup import model_config
 
     # Arrow's own allocator keeps tens of megabytes that the system's gives back.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -141,17 +139,10 @@ def _generate(
         _save_config(config, base, folder)
         result, state, now = asyncio.run(run_with_progress(config, folder, host, base, quiet=quiet))
         if not now:
-            models = {role: _public_name(model_config(config, role).name) for role in ROLES}
-            write_dataset(folder, config.model_dump(mode="json"), models, complete=result.status == "complete")
+            write_dataset(folder, complete=result.status == "complete")
         log_session(folder, result, state)
     print_result(folder, result, state, run_warnings(folder), as_json=as_json)
     return EXIT_CODES[result.status]
-
-
-def _public_name(name: str) -> str:
-    """A model's name without the machine's folders: it goes into the dataset."""
-    provider, _, model = name.partition(":")
-    return f"{provider}:{Path(model).name}" if Path(model).is_absolute() or Path(model).exists() else name
 
 
 def _placed(model: ModelConfig, base: Path) -> ModelConfig:

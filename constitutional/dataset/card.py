@@ -1,20 +1,26 @@
-"""The dataset's card: what it is, how it was made, and numbers that were counted."""
+"""The dataset's card: what it is, how it was made, numbers that were counted, what to be careful of."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from constitutional.config.judge_card import JudgeCard
-from constitutional.core.records import Trace
-from constitutional.core.watch import Watch
+from constitutional.dataset.judge_section import judge_section
+from constitutional.dataset.lengths import PLOT, length_rows
+from constitutional.dataset.markdown import bullets, quoted, share, table
+from constitutional.dataset.provenance import Origin
 from constitutional.dataset.rows import SUBSETS
+from constitutional.dataset.tally import MARGINS, Tally
 
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+PLACE = "PATH_OR_HUB_ID"
+"""Stands for where the dataset is, until it is pushed somewhere."""
+SIZES = (
+    (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B"),
+)  # fmt: skip
 MEANING = {
     "preference": "`prompt`, `chosen`, `rejected`, the label's probability `p_chosen`, and the reasons for it",
     "sft": "`prompt`, `completion`: the revisions of every round",
@@ -23,222 +29,285 @@ MEANING = {
 }
 
 
-@dataclass(slots=True)
-class Tally:
-    """The card's numbers, counted while the rows are written."""
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the card is made of. Nothing in it depends on the day or the machine."""
 
-    prompts: int = 0
-    responses: int = 0
-    revised: int = 0
-    pairs: int = 0
-    p_chosen: float = 0.0
-    margin: float = 0.0
-    chosen_characters: int = 0
-    rejected_characters: int = 0
-    conflicts: int = 0
-    rejects: Counter[str] = field(default_factory=Counter)
-    tiers: Counter[str] = field(default_factory=Counter)
-    methods: Counter[str] = field(default_factory=Counter)
-    checked: Counter[str] = field(default_factory=Counter)
-    violated: Counter[str] = field(default_factory=Counter)
-    unread: Counter[str] = field(default_factory=Counter)
-    judged: int = 0
-    consistent: int = 0
-    watch: Watch = field(default_factory=Watch)
+    tally: Tally
+    counts: Mapping[str, Mapping[str, int]]
+    origins: Sequence[Origin]
+    content: str
+    complete: bool = True
+    odd: Sequence[str] = field(default=())
+    """What the watch warns of."""
+    merged: Mapping[str, Any] | None = None
 
-    def add(self, trace: Trace) -> None:
-        self.watch.add(trace)
-        self.prompts += 1
-        self.responses += sum(response.round == 0 for response in trace.responses)
-        self.revised += sum(response.round > 0 for response in trace.responses)
-        self.rejects.update(reject.reason for reject in trace.rejects)
-        initial = {response.id for response in trace.responses if response.round == 0}
-        for critique in trace.critiques:
-            if critique.response_id in initial:
-                self.checked[critique.principle_id] += 1
-                self.violated[critique.principle_id] += bool(critique.violates)
-                self.unread[critique.principle_id] += critique.violates is None
-        for judgement in trace.judgements:
-            if judgement.p is not None:
-                self.judged += 1
-                self.consistent += bool(judgement.consistent)
-        for pair in trace.pairs:
-            self.pairs += 1
-            self.p_chosen += pair.p_chosen
-            self.margin += pair.margin
-            self.chosen_characters += len(pair.chosen.text)
-            self.rejected_characters += len(pair.rejected.text)
-            self.conflicts += bool(pair.ruling.conflicts)
-            self.tiers[pair.ruling.tier_id or "none"] += 1
-            self.methods[pair.judge_method] += 1
-
-    def bad_row(self, reason: str) -> None:
-        self.rejects[reason] += 1
+    @property
+    def constitutions(self) -> list[str]:
+        named = [origin.constitution for origin in self.origins]
+        return list(dict.fromkeys(f"{one.name} {one.version}" for one in named if one is not None))
 
 
-def card(
-    tally: Tally,
-    counts: Mapping[str, Mapping[str, int]],
-    config: Mapping[str, Any],
-    models: Mapping[str, str],
-    run: str,
-    signature: str,
-    judge: JudgeCard | None = None,
-    odd: Sequence[str] = (),
-) -> str:
-    """Deterministic: no dates, no machine, no addresses. ``odd`` is what the watch warns of."""
-    head = yaml.safe_dump(_metadata(tally, counts, signature), sort_keys=False, allow_unicode=True)
+def card(facts: Facts) -> str:
+    head = yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True)
     sections = [
-        f"# Preferences by the constitution `{_name(config['constitution'])}`",
-        "Made with [constitutional](https://pypi.org/project/constitutional/): a policy's answers were criticised, revised "
-        "and judged in both orders by written principles. A label is a probability with a reason.",
-        "```\nprompts → responses → critiques → revisions → judgements → pairs\n```",
-        _table("Numbers", ("what", "count"), _numbers(tally)),
-        _table("Subsets", ("subset", "rows", "what it holds"), _subsets(counts)),
-        _table("What did not become a pair, and why", ("reason", "count"), tally.rejects.most_common()),
-        _table("Which tier decided", ("tier", "pairs"), tally.tiers.most_common()),
-        _table(
-            "Violations in the sampled answers",
-            ("principle", "checked", "violated", "share", "unreadable"),
-            _violations(tally),
-        ),
-        _judge(judge, accepted=bool(config["accept_bad_judge"])),
-        "## Watch\n\n" + "\n".join(f"- {_inert(line)}" for line in odd) if odd else "",
-        _table("Models", ("role", "model"), list(models.items())),
-        "## How to load\n\n```python\nfrom datasets import load_dataset\n\n"
-        'pairs = load_dataset("PATH_OR_HUB_ID", "preference", split="train")\n```',
-        f"## How to reproduce\n\n`constitutional generate config.yaml` with the run's `config.yaml`; run `{run}`.",
-        "## Limits\n\nThe labels are a model's opinion under the principles. Judges have biases of position, length and "
-        "authorship" + ("; measure the judge against people before you rely on it." if judge is None else "."),
+        (f"# {_title(facts)}", _opening(facts)),
+        ("## How it was made", f"{_diagram(facts.tally)}\n\n{_made(facts)}"),
+        ("## Numbers", _numbers(facts.tally)),
+        ("## Subsets", table(("subset", "rows", "what it holds"), _subsets(facts.counts))),
+        ("## What did not become a pair, and why", _rejects(facts.tally)),
+        ("## Which tier decided", _tiers(facts.tally)),
+        ("## Conflicts between tiers", _conflicts(facts.tally)),
+        ("## Principles", _principles(facts.tally)),
+        ("## Margins", _margins(facts.tally)),
+        ("## Lengths", _lengths(facts.tally)),
+        *_judges(facts.origins),
+        ("## Watch", bullets(facts.odd)),
+        ("## Models and their licences", _models(facts.origins)),
+        ("## Known limits", bullets(_limits(facts))),
+        ("## How to load", _loading(facts)),
+        ("## How to check and to reproduce", _reproducing(facts)),
     ]
-    return f"---\n{head}---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
+    return f"---\n{head}---\n\n" + "\n\n".join(f"{title}\n\n{body}" for title, body in sections if body) + "\n"
 
 
-def _judge(judge: JudgeCard | None, *, accepted: bool) -> str:
-    """What an audit found of the judge that labelled this."""
-    if judge is None:
-        return "## The judge\n\nNot measured against people (`constitutional audit` does it)."
-    verdict = "By its judge card it may label."
-    if not judge.gate.may_label:
-        reasons = "; ".join(check.words for check in judge.gate.checks if not check.passed)
-        overruled = ", and whoever made this dataset overruled that (`--accept-bad-judge`)" if accepted else ""
-        verdict = f"**By its judge card it is unfit to label**{overruled}: {reasons}."
-    found, calibration = judge.measures, judge.calibration
-    rows = [
-        ("accuracy against people, both orders", found.accuracy.overall),
-        ("takes a side", found.accuracy.coverage),
-        ("accuracy where both orders agree", found.accuracy.consistent),
-        ("keeps its side when the order is swapped", found.orders.consistency),
-        ("offset of the place shown first", found.orders.offset),
-        ("the longer answer wins, by the judge", found.length.judge_longer),
-        ("the longer answer wins, by people", found.length.people_longer),
-        ("Cohen's kappa with people", found.agreement.kappa),
-        ("Krippendorff's alpha, people and judge", found.agreement.alpha),
-        *((f"calibration error {when}", fit.ece) for when, fit in calibration.fits),
-        *((f"fooled by {attack.name}", attack.fooled) for attack in found.attacks),
-    ]
-    measured = [
-        (name, f"{one.value:.3f}", f"{one.low:.3f} to {one.high:.3f}", f"{one.n:,}")
-        for name, one in rows
-        if one is not None
-    ]
-    data = judge.data
-    labels = (
-        f"Measured on {data.pairs:,} labelled pairs under the constitution {judge.constitution.name} "
-        f"{judge.constitution.version}. `p_chosen` is calibrated by: {calibration.kind}; `p_raw` is what the judge said."
-    )
-    table = _table("The judge", ("measure", "value", "95 % interval", "n"), measured)
-    notes = "\n".join(f"- {_inert(warning)}" for warning in judge.gate.warnings)
-    return "\n\n".join(part for part in (table or "## The judge", _inert(verdict), labels, notes) if part)
-
-
-def _inert(text: str) -> str:
-    """A line that quotes answers: no HTML, and no line of its own."""
-    return " ".join(text.replace("<", "&lt;").split())
-
-
-def _metadata(tally: Tally, counts: Mapping[str, Mapping[str, int]], signature: str) -> dict[str, Any]:
+def _metadata(facts: Facts) -> dict[str, Any]:
     # The description names the content: `datasets` caches a local folder by its name and this metadata alone.
     configs: list[dict[str, Any]] = [
         {
             "config_name": subset,
-            "description": f"content {signature}",
-            "data_files": [{"split": split, "path": f"{subset}/{split}-*.parquet"} for split in counts[subset]],
+            "description": f"content {facts.content}",
+            "data_files": [{"split": split, "path": f"{subset}/{split}-*.parquet"} for split in facts.counts[subset]],
         }
         for subset in SUBSETS
     ]
     configs[0]["default"] = True
     return {
-        "pretty_name": "Constitutional preferences",
+        "pretty_name": _title(facts),
+        "annotations_creators": ["machine-generated"],
         "tags": ["preference", "dpo", "rlaif", "constitutional-ai", "synthetic"],
         "task_categories": ["text-generation"],
-        "size_categories": [next((name for size, name in SIZES if tally.pairs < size), "n>1M")],
+        "size_categories": [next((name for size, name in SIZES if facts.tally.pairs < size), "1B<n<10B")],
         "configs": configs,
     }
 
 
-def _numbers(tally: Tally) -> list[tuple[str, str]]:
-    rows = [
+def _title(facts: Facts) -> str:
+    names = facts.constitutions
+    return f"Preferences by the constitution {quoted(names[0])}" if len(names) == 1 else "Preferences by constitutions"
+
+
+def _opening(facts: Facts) -> str:
+    names = " and ".join(f"*{quoted(name)}*" for name in facts.constitutions) or "written principles"
+    return (
+        f"{facts.tally.pairs:,} pairs of answers with the probability that the first is the better one under {names}, and "
+        "the reasons for it. Made with constitutional: a policy's answers were criticised and revised, and pairs of them "
+        "judged in both orders, principle by principle. A tie, an unreadable verdict or a failure never became a label."
+    )
+
+
+def _diagram(tally: Tally) -> str:
+    judged = sum(tally.judged.values())
+    steps = (
+        f"{tally.prompts:,} prompts", f"{tally.responses:,} responses", f"{tally.critiques:,} critiques",
+        f"{tally.revised:,} revisions", f"{judged:,} judgements", f"{tally.pairs:,} pairs",
+    )  # fmt: skip
+    return "```\n" + " → ".join(steps) + "\n```"
+
+
+def _made(facts: Facts) -> str:
+    rows = []
+    for origin in facts.origins:
+        config = origin.config
+        named = origin.constitution
+        name = f"{named.name} {named.version}" if named is not None else "–"
+        rows.append(
+            (
+                f"`{origin.name}`",
+                quoted(name),
+                config.strategy.plugin,
+                config.judge.plugin,
+                config.responses,
+                origin.status,
+            )
+        )
+    made = table(("run", "constitution", "strategy", "judge", "answers per prompt", "ended"), rows)
+    folder = "The constitution, the templates, the settings and any judge card of each run are in `provenance/`."
+    if facts.merged is None:
+        return f"{made}\n\n{folder}"
+    sources = table(
+        ("run", "prompts", "kept", "repeated elsewhere"),
+        [(f"`{one['name']}`", one["prompts"], one["kept"], one["dropped"]) for one in facts.merged["runs"]],
+    )
+    return f"{made}\n\n{folder}\n\nMerged by {facts.merged['by']}: {facts.merged['rule']}\n\n{sources}"
+
+
+def _numbers(tally: Tally) -> str:
+    rows: list[tuple[str, str]] = [
         ("prompts", f"{tally.prompts:,}"),
+        ("prompts with a pair", f"{tally.paired:,} ({share(tally.paired, tally.prompts)})"),
         ("responses sampled", f"{tally.responses:,}"),
         ("revisions", f"{tally.revised:,}"),
         ("pairs", f"{tally.pairs:,}"),
-        ("pairs with a conflict between tiers", f"{tally.conflicts:,}"),
     ]
     if tally.pairs:
         rows += [
+            ("pairs decided by a veto", f"{tally.vetoes:,} ({share(tally.vetoes, tally.pairs)})"),
+            ("pairs with a conflict between tiers", f"{tally.conflicts:,} ({share(tally.conflicts, tally.pairs)})"),
             ("mean p_chosen", f"{tally.p_chosen / tally.pairs:.3f}"),
             ("mean margin", f"{tally.margin / tally.pairs:.3f}"),
-            ("mean characters, chosen", f"{tally.chosen_characters / tally.pairs:.0f}"),
-            ("mean characters, rejected", f"{tally.rejected_characters / tally.pairs:.0f}"),
-            (
-                "verdicts read from",
-                ", ".join(f"{name or '–'} ({count:,})" for name, count in tally.methods.most_common()),
-            ),
+            ("verdicts read from", _list(tally.methods)),
+            ("strategies", _list(tally.strategies)),
         ]
-    if tally.judged:
-        rows.append(
-            (
-                "verdicts that keep their side when the order is swapped",
-                f"{tally.consistent / tally.judged:.1%}",
-            )
-        )
-    return rows
+    judged = sum(tally.judged.values())
+    if judged:
+        kept = share(sum(tally.consistent.values()), judged)
+        rows.append(("verdicts that keep their side when the order is swapped", kept))
+    return table(("what", "count"), rows)
+
+
+def _list(counted: Mapping[str, int]) -> str:
+    ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{quoted(name) or '–'} ({count:,})" for name, count in ordered)
 
 
 def _subsets(counts: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str, str]]:
     return [
-        (
-            f"`{subset}`",
-            ", ".join(f"{split} {rows:,}" for split, rows in counts[subset].items()),
-            MEANING[subset],
-        )
+        (f"`{subset}`", ", ".join(f"{split} {rows:,}" for split, rows in counts[subset].items()), MEANING[subset])
         for subset in SUBSETS
     ]
 
 
-def _violations(tally: Tally) -> list[tuple[str, int, int, str, int]]:
-    return [
-        (name, checked, tally.violated[name], f"{tally.violated[name] / checked:.1%}", tally.unread[name])
-        for name, checked in sorted(tally.checked.items())
-    ]
+def _rejects(tally: Tally) -> str:
+    ordered = sorted(tally.rejects.items(), key=lambda item: (-item[1], item[0]))
+    rows = [(f"`{quoted(reason)}`", f"{n:,}", f"{tally.failures[reason]:,}") for reason, n in ordered]
+    return table(("reason", "count", "of these failures"), rows)
 
 
-def _table(title: str, head: tuple[str, ...], rows: Any) -> str:
-    lines = [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
-    if not lines:
+def _tiers(tally: Tally) -> str:
+    ordered = sorted(tally.tiers.items(), key=lambda item: (-item[1], item[0]))
+    return table(("tier", "pairs", "share"), [(tier, f"{n:,}", share(n, tally.pairs)) for tier, n in ordered])
+
+
+def _conflicts(tally: Tally) -> str:
+    ordered = sorted(tally.collisions.items(), key=lambda item: (-item[1], item[0]))
+    rows = [(overruled, by, f"{n:,}", share(n, tally.pairs)) for (overruled, by), n in ordered]
+    return table(("tier that was overruled", "by", "pairs", "share"), rows)
+
+
+def _principles(tally: Tally) -> str:
+    """How often the sampled answers violated each, and how steady its verdicts are."""
+    rows = []
+    for name in sorted({*tally.checked, *tally.judged}):
+        checked, judged = tally.checked[name], tally.judged[name]
+        rows.append(
+            (
+                name, f"{checked:,}", f"{tally.violated[name]:,}", share(tally.violated[name], checked),
+                f"{tally.unread[name]:,}", f"{judged:,}", share(tally.consistent[name], judged),
+            )
+        )  # fmt: skip
+    head = (
+        "principle", "answers checked", "violate it", "share", "unreadable", "verdicts on pairs", "keep side when swapped",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def _margins(tally: Tally) -> str:
+    if not tally.pairs:
         return ""
-    return "\n".join(
-        [
-            f"## {title}",
-            "",
-            f"| {' | '.join(head)} |",
-            "|" + " --- |" * len(head),
-            *(f"| {x} |" for x in lines),
-        ]
+    rows = [
+        (f"{n / MARGINS:.1f} to {(n + 1) / MARGINS:.1f}", f"{tally.margins[n]:,}", share(tally.margins[n], tally.pairs))
+        for n in range(MARGINS)
+    ]
+    return table(("margin", "pairs", "share"), rows)
+
+
+def _lengths(tally: Tally) -> str:
+    rows = length_rows(tally)
+    if not rows:
+        return ""
+    longer = f"The chosen answer is the longer one in {share(tally.longer, tally.pairs)} of the pairs."
+    plot = f"![How long chosen and rejected answers are]({PLOT})"
+    return "\n\n".join((table(("characters", "chosen", "rejected"), rows), longer, plot))
+
+
+def _judges(origins: Sequence[Origin]) -> list[tuple[str, str]]:
+    """One section for one run; for several one each, but those without a card together."""
+    found: dict[str, list[str]] = {}
+    for origin in origins:
+        text = judge_section(origin.card, accepted=origin.config.accept_bad_judge)
+        found.setdefault(text, []).append(origin.name)
+    if len(found) <= 1:
+        return [("## The judge", text) for text in found]
+    return [(f"## The judge of {', '.join(f'`{name}`' for name in names)}", text) for text, names in found.items()]
+
+
+def _models(origins: Sequence[Origin]) -> str:
+    played: dict[tuple[str, str, str], list[str]] = {}
+    for origin in origins:
+        for role, model in origin.models.items():
+            key = (str(model["model"]), str(model.get("revision") or "–"), str(model.get("license") or "not given"))
+            roles = played.setdefault(key, [])
+            if role not in roles:
+                roles.append(role)
+    rows = [(quoted(model), rev, quoted(terms), ", ".join(roles)) for (model, rev, terms), roles in played.items()]
+    unknown = any(terms == "not given" for _, _, terms in played)
+    note = (
+        "\n\nWhere no licence is given, whoever made the run did not say it (`license` of a model in the run file): the "
+        "terms of that model, also those on the use of its outputs, are for you to look up."
+        if unknown
+        else ""
+    )
+    return table(("model", "revision", "licence", "roles"), rows) + note
+
+
+def _limits(facts: Facts) -> list[str]:
+    tally, lines = facts.tally, []
+    if not facts.complete:
+        how = (
+            ", ".join(sorted({origin.status for origin in facts.origins if origin.status != "complete"}))
+            or "unfinished"
+        )
+        lines.append(f"It is incomplete: not every prompt was finished ({how}).")
+    lines.append("The labels are a model's opinion under the principles above, and the answers are synthetic.")
+    if any(origin.card is None for origin in facts.origins):
+        lines.append(
+            "The judge was not measured against people. Judges have biases of position, length and authorship: measure it "
+            "before you rely on it."
+        )
+    if set(tally.methods) - {"logprobs"}:
+        lines.append(
+            f"Not every probability was read from log-probabilities: {_list(tally.methods)}. Such numbers are coarser."
+        )
+    if tally.tiers.get("none"):
+        lines.append("Some pairs name no tier that decided.")
+    same = [origin for origin in facts.origins if len({m["model"] for m in origin.models.values()}) == 1]
+    if same:
+        lines.append("One model plays every role: it wrote, revised and judged its own answers.")
+    lines.append("The prompts are what they are: nothing here says how well they cover what people ask.")
+    return lines
+
+
+def _loading(facts: Facts) -> str:
+    split = next(iter(facts.counts["preference"]), "train")
+    return (
+        "```python\nfrom datasets import load_dataset\n\n"
+        f'pairs = load_dataset("{PLACE}", "preference", split="{split}")\n```\n\n'
+        "`prompt`, `chosen` and `rejected` are message lists: TRL's trainers take them as they are. `constitutional train "
+        f"{PLACE}` uses the probabilities too, and `constitutional export` writes other formats."
     )
 
 
-def _name(constitution: str) -> str:
-    """A shipped name, or a file's name without its folder."""
-    return constitution.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".yaml")
+def _reproducing(facts: Facts) -> str:
+    lines = [f"`constitutional verify {PLACE}` recomputes every digest and says which run made which row."]
+    for origin in facts.origins:
+        prompts = origin.public_config["prompts"]
+        own = prompts is not None and (prompts == "-" or "." in prompts.rpartition("/")[2])
+        given = " --prompts FILE" if own else ""
+        lines.append(f"```sh\nconstitutional generate {origin.path}/config.yaml{given} --out again\n```")
+    lines.append(
+        "The content of this dataset is "
+        f"`{facts.content}`. Sampled answers repeat exactly where the model's server honours seeds; with the run's ledger "
+        "they always do."
+    )
+    return "\n\n".join(lines)

@@ -10,6 +10,8 @@ from constitutional.core.records import Message, Pair, Response, Trace
 
 Row = dict[str, Any]
 SUBSETS = ("preference", "sft", "unpaired", "rejects")
+ID = "id"
+"""The column that names a row by all its others; whoever writes the rows fills it in."""
 
 
 def schemas() -> Mapping[str, Any]:
@@ -24,7 +26,7 @@ def schemas() -> Mapping[str, Any]:
     return {
         "preference": pa.schema(
             [
-                ("prompt", messages), ("chosen", messages), ("rejected", messages),
+                (ID, text), ("prompt", messages), ("chosen", messages), ("rejected", messages),
                 ("p_chosen", number), ("p_raw", number), ("margin", number), ("human_label", number),
                 ("chosen_score", number), ("rejected_score", number),
                 ("deciding_tier", text), ("vetoed_by", text), ("principles", texts), ("conflicts", conflicts),
@@ -35,13 +37,18 @@ def schemas() -> Mapping[str, Any]:
         ),
         "sft": pa.schema(
             [
-                ("prompt", messages), ("completion", messages), ("round", pa.int64()), ("principle", text),
+                (ID, text), ("prompt", messages), ("completion", messages), ("round", pa.int64()), ("principle", text),
                 ("resolved", pa.bool_()), ("model", text), *common,
             ]
         ),
-        "unpaired": pa.schema([("prompt", messages), ("completion", messages), ("label", pa.bool_()), *common]),
+        "unpaired": pa.schema(
+            [(ID, text), ("prompt", messages), ("completion", messages), ("label", pa.bool_()), *common]
+        ),
         "rejects": pa.schema(
-            [("prompt", messages), ("reason", text), ("detail", text), ("failure", pa.bool_()), ("source", text), *common]
+            [
+                (ID, text), ("prompt", messages), ("reason", text), ("detail", text), ("failure", pa.bool_()),
+                ("source", text), *common,
+            ]
         ),
     }  # fmt: skip
 

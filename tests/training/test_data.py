@@ -205,9 +205,7 @@ def test_a_run_of_ours_is_read_with_its_constitution(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(ConfigError, match="this run has no dataset yet: finish it with `constitutional generate`"):
         read(folder.path)
-    write_run(
-        folder, {"test_fraction": 0.3, "seed": 0, "constitution": "words"}, {"policy": "scripted:x"}, complete=True
-    )
+    write_run(folder, complete=True)
     data = read(folder.path, stages=("sft", "dpo"))
     assert (data.about.constitution, data.about.name) == ("words", "run")
     assert data.beside == folder.path
