@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -55,8 +55,17 @@ class Cast:
 async def trace_prompt(prompt: Prompt, cast: Cast) -> Trace:
     """Everything that happens to one prompt. What goes wrong with it becomes a reject that says why; only what ends
     the whole run is raised."""
+    return await _or_why_not(prompt, _trace(prompt, cast))
+
+
+async def trace_pairs(answered: Trace, cast: Cast, recall: Recall | None = None) -> Trace:
+    """The same from the second half on: of a prompt that is answered."""
+    return await _or_why_not(answered.prompt, pair_answers(answered, cast, recall))
+
+
+async def _or_why_not(prompt: Prompt, making: Awaitable[Trace]) -> Trace:
     try:
-        return await _trace(prompt, cast)
+        return await making
     except ENDS_THE_RUN:
         raise
     except ModelError as error:
@@ -127,6 +136,13 @@ def final_of(answered: Trace) -> dict[str, Response]:
                 name = revised[name]
             final[response.id] = responses[name]
     return final
+
+
+def answered_part(trace: Trace) -> Trace:
+    """A finished trace as its first half left it."""
+    empty = tuple(reject for reject in trace.rejects if reject.reason == Reason.EMPTY_RESPONSE)
+    rejects = empty + unkept(trace.prompt.id, trace.revisions)
+    return replace(trace, scores=(), judgements=(), rulings=(), pairs=(), rejects=rejects)
 
 
 def unkept(prompt_id: str, revisions: Iterable[Revision]) -> tuple[Reject, ...]:

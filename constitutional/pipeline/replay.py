@@ -1,0 +1,125 @@
+"""Other strategies on what a run holds already: the pipeline's second half, over a ledger that refuses new calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
+
+from constitutional.config.run import PluginConfig, RunConfig
+from constitutional.core.constitution import Constitution
+from constitutional.core.records import Judgement, Reason, Response, Score, Trace
+from constitutional.ledger import LedgerView
+from constitutional.pipeline.counting import Counting
+from constitutional.pipeline.planned import Padded
+from constitutional.pipeline.setup import Assembly, assemble
+from constitutional.pipeline.trace import answered_part, trace_pairs, trace_prompt
+from constitutional.plugins import PluginHost
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a strategy makes of one prompt. With calls ``missing`` the trace is a guess, and of no use."""
+
+    trace: Trace
+    missing: int
+
+
+class Replay:
+    """Strategies side by side: what one has looked up, the others need not look up again."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        host: PluginHost,
+        base: Path,
+        constitution: Constitution,
+        view: LedgerView,
+        strategies: Sequence[PluginConfig],
+    ) -> None:
+        """``config`` is the run's, and ``constitution`` the one that it was made with."""
+        self._counting = Counting(worst=False, view=view)
+
+        def assembled(strategy: PluginConfig) -> Assembly:
+            changed = config.model_copy(update={"strategy": strategy})
+            return assemble(changed, host, base, self._counting, constitution=constitution)
+
+        self.assemblies = [assembled(strategy) for strategy in strategies]
+
+    async def again(self, trace: Trace) -> list[Replayed]:
+        """The trace that each strategy would have made of the prompt, in their order."""
+        if not trace.responses:
+            return [await self._whole(trace, assembly) for assembly in self.assemblies]
+        memory = _Memory.of(trace, self._counting)
+        answered = answered_part(trace)
+        return [await _replay(answered, assembly, memory) for assembly in self.assemblies]
+
+    async def _whole(self, trace: Trace, assembly: Assembly) -> Replayed:
+        """A prompt whose answers are not in its trace: it was not admitted, or something failed. What a plugin did wrong it
+        may do right now, by the calls that were made."""
+        if all(reject.reason != Reason.PLUGIN_FAILED for reject in trace.rejects):
+            return Replayed(trace, 0)
+        before = self._counting.guesses
+        made = await trace_prompt(trace.prompt, assembly.cast)
+        return Replayed(trace, 0) if self._counting.guesses > before else Replayed(made, 0)
+
+
+async def _replay(answered: Trace, assembly: Assembly, memory: _Memory) -> Replayed:
+    recall = _Recall(memory)
+    pairing = Padded(assembly.cast.pairing, lambda: recall.missing > 0)
+    made = await trace_pairs(answered, replace(assembly.cast, pairing=pairing), recall)
+    return Replayed(made, recall.missing)
+
+
+@dataclass(slots=True)
+class _Memory:
+    """The answers about one prompt, each with how many calls it would take: none, where the ledger has them."""
+
+    counting: Counting
+    known: dict[Hashable, tuple[Any, int]] = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @classmethod
+    def of(cls, trace: Trace, counting: Counting) -> _Memory:
+        """With what the trace itself holds: it was made of the same answers by the same judge and scorer."""
+        memory = cls(counting)
+        for name, scores in groupby(trace.scores, key=lambda score: score.response_id):
+            memory.known[name] = (list(scores), 0)
+        for names, judgements in groupby(trace.judgements, key=lambda judgement: (judgement.a, judgement.b)):
+            memory.known[names] = (list(judgements), 0)
+        return memory
+
+    async def answer(self, question: Hashable, ask: Callable[[], Awaitable[T]]) -> tuple[T, int]:
+        """One after the other, so that a call that is missing is counted for the question that needs it."""
+        async with self.turn:
+            if question not in self.known:
+                before = self.counting.guesses
+                found = await ask()
+                self.known[question] = (found, self.counting.guesses - before)
+        answer: tuple[T, int] = self.known[question]
+        return answer
+
+
+@dataclass(slots=True)
+class _Recall:
+    """Implements ``arena.Recall`` for one strategy."""
+
+    memory: _Memory
+    missing: int = 0
+
+    async def scores(self, response: Response, ask: Callable[[], Awaitable[list[Score]]]) -> list[Score]:
+        found, missing = await self.memory.answer(response.id, ask)
+        self.missing += missing
+        return found
+
+    async def judgements(
+        self, a: Response, b: Response, ask: Callable[[], Awaitable[list[Judgement]]]
+    ) -> list[Judgement]:
+        found, missing = await self.memory.answer((a.id, b.id), ask)
+        self.missing += missing
+        return found
