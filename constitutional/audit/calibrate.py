@@ -33,8 +33,8 @@ def calibration(verdicts: Sequence[Verdict], seed: int) -> Calibration:
     if len(points) < FEWEST:
         few = f"{len(points)} labels with a verdict: a calibration needs {FEWEST}; probabilities stay as they are"
         return Calibration(before=before, note=few)
-    halves = _halves(points, seed)
-    after = [*_mapped(halves[0], halves[1], seed), *_mapped(halves[1], halves[0], seed)]
+    first, second = halves(points, seed)
+    after = [*_mapped(first, second, seed), *_mapped(second, first, seed)]
     saved, losses = choose([point.p for point in points], [point.outcome for point in points], seed=seed)
     return Calibration(
         kind=saved.kind,
@@ -54,7 +54,7 @@ def _mapped(own: Sequence[Point], other: Sequence[Point], seed: int) -> list[tup
     return [(point, calibrator(point.p)) for point in own]
 
 
-def _halves(points: Sequence[Point], seed: int) -> tuple[list[Point], list[Point]]:
+def halves(points: Sequence[Point], seed: int) -> tuple[list[Point], list[Point]]:
     """As even as prompts allow, and no prompt in both."""
     prompts = sorted({point.prompt for point in points}, key=lambda prompt: random_for(seed, prompt, "half").random())
     counts = dict.fromkeys(prompts, 0)

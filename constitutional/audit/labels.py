@@ -59,8 +59,9 @@ def read_labels(files: Sequence[str], base: Path) -> Labels:
 
 
 def _pairs(file: str, base: Path, annotator: str, found: Labels, faults: list[RowFault]) -> Iterator[Labelled]:
+    cells = Path(file).suffix in (".csv", ".tsv")
     for source, row in rows_of(file, base, "labels"):
-        pair = row if isinstance(row, RowFault) else labelled_of(row, source, annotator, found.readings)
+        pair = row if isinstance(row, RowFault) else labelled_of(row, source, annotator, found.readings, cells=cells)
         if isinstance(pair, RowFault):
             faults.append(pair)
         elif pair is None:

@@ -54,12 +54,15 @@ class Readings:
         self.counts[text] = (meaning, self.counts.get(text, ("", 0))[1] + 1)
 
 
-def labelled_of(row: Any, source: str, annotator: str, readings: Readings) -> Labelled | RowFault | None:
-    """None where nobody has labelled it yet. ``annotator`` is who labelled where the row does not say."""
+def labelled_of(
+    row: Any, source: str, annotator: str, readings: Readings, *, cells: bool = False
+) -> Labelled | RowFault | None:
+    """None where nobody has labelled it yet. ``annotator`` is who labelled where the row does not say; ``cells``: the row
+    is one of a spreadsheet."""
     try:
         if not isinstance(row, Mapping):
             raise ValueError(f"expected an object with `prompt`, `a`, `b` and `label`, this is {_shown(row)}")
-        row = _unescaped(row)
+        row = _unescaped(row) if cells else row
         first, second = _columns(row)
         votes = {"": 1.0} if first == "chosen" else _votes(row, annotator, readings)
         prompt, one, other = _texts(row, first, second, source)

@@ -20,7 +20,23 @@ TRUE = 0.5
 PLACE, DOUBLING, UNREADABLE, TEMPERATURE = 1.2, 1.5, 0.3, 3.0
 """Planted: log-odds for the place shown first, and per doubling of length; share of unreadable verdicts; by how much the
 overconfident judge's log-odds are too large."""
-WORDS = "the parcel comes on a cart with a bell and the shop has a door of green wood by the old mill".split()
+WORDS = (
+    "parcel",
+    "comes",
+    "on",
+    "a",
+    "cart",
+    "with",
+    "bell",
+    "and",
+    "door",
+    "of",
+    "green",
+    "wood",
+    "by",
+    "old",
+    "mill",
+)
 
 
 @dataclass(frozen=True, slots=True)
