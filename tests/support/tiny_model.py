@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +33,38 @@ def make_tiny_model(
 
     The weights are drawn wide: the next token is far from uniform, and rounding does not decide greedy text.
     """
+    from transformers import Qwen2ForCausalLM
+
+    _seed(seed)
+    Qwen2ForCausalLM(_config(folder, template, hidden, layers, context, text)).save_pretrained(folder)
+    return folder
+
+
+def make_tiny_reward(
+    folder: Path, seed: int = 0, template: str | None = CHAT, *, labels: int = 1, pad: bool = True
+) -> Path:
+    """The same shape with a head for sequence classification. ``pad``: whether the checkpoint names a padding token."""
+    from transformers import Qwen2ForSequenceClassification
+
+    _seed(seed)
+    config = _config(folder, template, 64, 2, 1024, TEXT)
+    config.num_labels = labels
+    if not pad:
+        config.pad_token_id = None
+    Qwen2ForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+def _seed(seed: int) -> None:
     import torch
+
+    torch.manual_seed(seed)
+
+
+def _config(folder: Path, template: str | None, hidden: int, layers: int, context: int, text: str) -> Any:
+    """Saves the tokenizer, which says how large the vocabulary is."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    from transformers import PreTrainedTokenizerFast, Qwen2Config
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -54,8 +83,7 @@ def make_tiny_model(
     fast.chat_template = template
     fast.save_pretrained(folder)
 
-    torch.manual_seed(seed)
-    config = Qwen2Config(
+    return Qwen2Config(
         vocab_size=len(fast),
         hidden_size=hidden,
         intermediate_size=2 * hidden,
@@ -70,5 +98,3 @@ def make_tiny_model(
         bos_token_id=None,
         dtype="float32",
     )
-    Qwen2ForCausalLM(config).save_pretrained(folder)
-    return folder
