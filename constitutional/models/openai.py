@@ -25,6 +25,8 @@ from constitutional.models.http import Constraint, no_answer, parse_retry_after,
 from constitutional.roles import ModelSetup
 
 TOP_LOGPROBS = 20
+MOST_WRAPPING = 3
+"""Tokens asked for where the options stand in brackets: the letter may be the second."""
 LEAST_MASS = 0.01
 """Under this much probability on the options, the model was not answering the question."""
 
@@ -77,7 +79,8 @@ class OpenAIModel:
     async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
         if not self._options.logprobs:
             raise NoLogprobs
-        body = self._body(request) | {self._max_tokens: 1, "temperature": 0}
+        wrapped = any(_bare(option) != option.casefold() for option in options)
+        body = self._body(request) | {self._max_tokens: MOST_WRAPPING if wrapped else 1, "temperature": 0}
         body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         body.pop("seed", None)
         data = await self._post(body)
@@ -85,10 +88,9 @@ class OpenAIModel:
             logprobs = data["choices"][0].get("logprobs")
             if not logprobs or not logprobs.get("content"):
                 raise NoLogprobs
-            top = {item["token"]: float(item["logprob"]) for item in logprobs["content"][0]["top_logprobs"]}
+            weights, mass = read_choice(logprobs["content"], options)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise _not_a_completion(data) from error
-        weights, mass = option_weights(top, options)
         probabilities = normalised(weights, options) if mass >= LEAST_MASS else ()
         return Choice(probabilities, "logprobs", mass, _usage(data))
 
@@ -158,15 +160,33 @@ class OpenAIModel:
         )
 
 
+def read_choice(content: list[Any], options: tuple[str, ...]) -> tuple[dict[str, float], float]:
+    """Probability per option, and of all of them: from the first token's log-probabilities, or from a later one's where
+    all that came before is a bracket or a quote, as in `` (A)``."""
+    weights: dict[str, float] = {}
+    mass, reached = 0.0, 1.0
+    for item in content:
+        weights, here = option_weights({top["token"]: float(top["logprob"]) for top in item["top_logprobs"]}, options)
+        mass = reached * here
+        if here >= LEAST_MASS or _bare(item["token"]):
+            break
+        reached *= math.exp(float(item["logprob"]))
+    return weights, mass
+
+
 def option_weights(top: dict[str, float], options: tuple[str, ...]) -> tuple[dict[str, float], float]:
-    """Probability per option from the first token's log-probabilities: ``A``, `` A``, ``(A`` and ``a`` are all A."""
-    bare = {option.casefold(): option for option in options}
+    """Probability per option among these tokens: ``A``, `` A``, ``(A`` and ``a`` are all A."""
+    named = {_bare(option): option for option in options}
     weights: dict[str, float] = defaultdict(float)
     for token, logprob in top.items():
-        option = bare.get(token.strip(" \t\n()*\"'.:▁Ġ").casefold())
+        option = named.get(_bare(token))
         if option is not None:
             weights[option] += math.exp(logprob)
     return dict(weights), sum(weights.values())
+
+
+def _bare(token: str) -> str:
+    return token.strip(" \t\n()[]*\"'.:▁Ġ").casefold()
 
 
 def _response_format(request: ChatRequest) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.models.base import NoLogprobs
-from constitutional.models.openai import OpenAIModel, OpenAIOptions, option_weights
+from constitutional.models.openai import OpenAIModel, OpenAIOptions, option_weights, read_choice
 from constitutional.roles import ModelSetup
 from tests.support.asking import ask_once
 from tests.support.server import Server, serve
@@ -117,6 +117,53 @@ def test_spellings_of_an_option_are_added_up() -> None:
 def test_yes_in_capitals_is_yes() -> None:
     weights, _ = option_weights({"Yes": math.log(0.7), "NO": math.log(0.2)}, ("yes", "no"))
     assert weights == {"yes": pytest.approx(0.7), "no": pytest.approx(0.2)}
+
+
+def token(text: str, *top: tuple[str, float]) -> dict[str, Any]:
+    spread = [{"token": name, "logprob": math.log(p)} for name, p in top]
+    return {
+        "token": text,
+        "logprob": next(item["logprob"] for item in spread if item["token"] == text),
+        "top_logprobs": spread,
+    }
+
+
+WRAPPED = ("(A)", "(B)")
+
+
+@pytest.mark.parametrize(
+    ("content", "weights", "mass"),
+    [
+        ([token(" (", (" (", 0.9), ("I", 0.1)), token("A", ("A", 0.7), ("B", 0.2))], (0.7, 0.2), 0.81),
+        ([token("(B", ("(B", 0.6), ("(A", 0.3)), token(")", (")", 1.0))], (0.3, 0.6), 0.9),
+        ([token("A", ("A", 0.8), (" (", 0.2)), token(")", (")", 1.0))], (0.8, 0), 0.8),
+        ([token("I", ("I", 0.9), (" (", 0.1)), token("A", ("A", 1.0))], (0, 0), 0.0),
+        ([token("(", ("(", 1.0)), token('"', ('"', 1.0)), token("(", ("(", 1.0))], (0, 0), 0.0),
+    ],
+)
+def test_letters_in_brackets_are_read_behind_the_bracket(
+    content: list[Any], weights: tuple[float, float], mass: float
+) -> None:
+    found, reached = read_choice(content, WRAPPED)
+    assert [found.get(option, 0.0) for option in WRAPPED] == pytest.approx(list(weights))
+    assert reached == pytest.approx(mass)
+
+
+def test_only_letters_in_brackets_need_more_than_one_token() -> None:
+    def asked(options: tuple[str, ...]) -> Any:
+        async def run() -> Choice:
+            model_ = model(server)
+            try:
+                return await model_.choose(JUDGE, options)
+            finally:
+                await model_.aclose()
+
+        return asyncio.run(run())
+
+    with serve() as server:
+        plain, wrapped = asked(("A", "B")), asked(WRAPPED)
+    assert sum(plain.probabilities) == pytest.approx(1)
+    assert wrapped.probabilities == pytest.approx(plain.probabilities)
 
 
 SCHEMA = {
