@@ -12,6 +12,7 @@ from constitutional.audit.resample import mean_of, measured, statistic_of
 from constitutional.audit.verdict import EVEN, Verdict, side
 from constitutional.config.judge_card import Accuracy, Agreement, Group, Length, Measured, Measures, Orders, Own
 from constitutional.core.records import Judgement
+from constitutional.core.stacking import learn_weights
 from constitutional.core.stats.agreement import cohen_kappa, krippendorff_alpha
 from constitutional.core.stats.intervals import sign_test, wilson
 
@@ -19,7 +20,7 @@ MATCHED = 0.1
 """Answers are about as long when the natural logarithm of their lengths' ratio is under this."""
 CLIP, MOST_CERTAIN = 1e-6, 0.1
 """A probability of 0 or 1 has no log-odds; where more than this share of them is so, log-odds mean nothing."""
-CONFIDENCES = 20
+CONFIDENCES, FEWEST_TO_LEARN = 20, 30
 Value = tuple[str, float]
 
 
@@ -34,6 +35,7 @@ def measures(verdicts: Sequence[Verdict], own_names: Sequence[str] = ()) -> Meas
         principles=by_principle(verdicts),
         tags=by_tag(verdicts),
         members=by_member(verdicts),
+        weights=learned_weights(verdicts),
         methods=dict(Counter(judgement.method for verdict in verdicts for judgement in verdict.judgements)),
         histogram=histogram(verdicts),
     )
@@ -244,6 +246,17 @@ def by_member(verdicts: Sequence[Verdict]) -> list[Group]:
         )
         for name, items in said.items()
     ]
+
+
+def learned_weights(verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """What each member's log-odds are worth against these labels: for the panel's option ``vote: weights``. Empty where
+    there is no panel, or too few labels to learn from."""
+    panels = [(judgement.members, v.pair.share) for v in verdicts for judgement in v.judgements if judgement.members]
+    names = [member.name for member in panels[0][0]] if panels else []
+    if len(verdicts) < FEWEST_TO_LEARN or any([m.name for m in members] != names for members, _ in panels):
+        return {}
+    weights = learn_weights([[m.p for m in members] for members, _ in panels], [share for _, share in panels])
+    return dict(zip(names, weights, strict=True))
 
 
 def by_tag(verdicts: Sequence[Verdict]) -> list[Group]:

@@ -189,7 +189,8 @@ def _groups(title: str, groups: Sequence[Group]) -> str:
 def _weights(card: JudgeCard) -> str:
     weights = card.measures.weights
     rows = [(name, f"{weight:.4f}") for name, weight in weights.items()]
-    return section("Learned weights of the panel", table(Table(("member", "weight"), rows))) if weights else ""
+    words = paragraph("Of the members' log-odds, for the panel's option `vote: weights`; a member below chance gets 0.")
+    return section("Learned weights of the panel", words, table(Table(("member", "weight"), rows))) if weights else ""
 
 
 def _made(card: JudgeCard) -> str:

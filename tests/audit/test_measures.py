@@ -139,6 +139,20 @@ def test_principles_tags_and_members_each_have_a_row() -> None:
     ]
 
 
+def test_members_weights_are_learned_from_labels() -> None:
+    """The second says the opposite of what people say, the third says nothing."""
+    verdicts = [
+        verdict(pair(str(n), label), 0.5, members=tuple(map(Member, "abc", (p, 1 - p, None))))
+        for n in range(40)
+        for label, p in [(float(n % 2), 0.8 if (n % 2) == (n % 10 != 0) else 0.2)]
+    ]
+    weights = measures(verdicts).weights
+    assert weights["a"] > 0.5
+    assert weights["b"] == 0.0
+    assert measures(verdicts[:29]).weights == {}
+    assert measures([verdict(pair("1", 1.0), 0.9)] * 40).weights == {}
+
+
 def test_nothing_at_all_is_measured_as_nothing() -> None:
     found = measures([])
     assert found.accuracy.overall is None
