@@ -24,7 +24,9 @@ SCRIPTS = {
 }  # fmt: skip
 """Arabic, Devanagari and others serve several languages; the commonest one names them."""
 WORDS = {
-    "en": "the of and to is in that it you for was with this are be have not what would which from they your",
+    "en": "the of and to is in that it you for was with this are be have not what would which from they your i my a do "
+    "does how can if or but all we there will about so just get like want know people good make more some any when why "
+    "where them has had his her he she could should their because than then out up think need",
     "de": "der die das und ist nicht ein eine zu den mit sich auf für im dem auch wie wird sind oder ich sie wenn",
     "fr": "le la les des et est une du dans que qui pour pas sur avec vous ce sont au plus ne il elle mais",
     "es": "el la los las de que y en un una es por con para no se del lo como pero más su está muy",
