@@ -48,12 +48,12 @@ class Faults:
 
     def __call__(self, request: ChatRequest, options: tuple[str, ...] | None) -> Any:
         if options != ("A", "B"):
-            return {}
+            return policy(request, options)
         text = request.messages[-1].content
         a, b = _part(text, "Answer A"), _part(text, "Answer B")
         if _share(a, b) < self.unreadable:
             return {}
-        odds = self.sense * (_quality(a) - _quality(b)) + self.doubling * log2(len(a) / len(b)) + self.place
+        odds = self.sense * (quality(a) - quality(b)) + self.doubling * log2(len(a) / len(b)) + self.place
         p = 1 / (1 + exp(-odds))
         return {"A": p, "B": 1 - p}
 
@@ -68,7 +68,17 @@ mumbling = Faults(unreadable=UNREADABLE)
 overconfident = Faults(sense=TEMPERATURE * TRUE)
 coin = Faults(sense=0.0)
 
-CONSTITUTION = {
+
+def policy(request: ChatRequest, options: tuple[str, ...] | None) -> Any:
+    """Answers of any quality and length; no scorer and no critic is to be asked."""
+    text = request.messages[-1].content
+    if options is not None:
+        grade = quality(_part(text, "The assistant's answer"))
+        return {str(grade + 1): 1.0} if str(grade + 1) in options else {options[-1]: 1.0}
+    return _answer(Random(f"{text} {request.sample}"))
+
+
+CONSTITUTION: dict[str, Any] = {
     "name": "good",
     "tiers": [{"id": "main", "force": "strong", "principles": [{"id": "good", "statement": "The answer is good."}]}],
 }
@@ -81,7 +91,7 @@ def labelled(n: int, seed: int = 0, *, noise: bool = True, tags: bool = False) -
     drawn = [(_answer(random), _answer(random)) for _ in range(n)]
     by_step: dict[int, list[int]] = defaultdict(list)
     for place, (a, b) in enumerate(drawn):
-        by_step[_quality(a) - _quality(b)].append(place)
+        by_step[quality(a) - quality(b)].append(place)
     labels = {}
     for step, places in by_step.items():
         share = 1 / (1 + exp(-TRUE * step)) if noise else (step > 0) + (step == 0) / 2
@@ -99,7 +109,7 @@ def _answer(random: Random) -> str:
     return f"[{random.randrange(10)}] {' '.join(words)}."
 
 
-def _quality(answer: str) -> int:
+def quality(answer: str) -> int:
     found = re.search(r"\[(\d)\]", answer)
     assert found, answer
     return int(found[1])
