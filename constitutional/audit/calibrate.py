@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from constitutional.audit.resample import statistic_of
+from constitutional.audit.resample import mean_of, statistic_of
 from constitutional.audit.verdict import EVEN, Verdict
 from constitutional.config.judge_card import Bin, Calibration, Fit
 from constitutional.core.digest import random_for
 from constitutional.core.stats.calibration import choose
-from constitutional.core.stats.reliability import brier, ece, log_loss, reliability
+from constitutional.core.stats.reliability import cross_entropy, ece, reliability
 
 FEWEST = 30
 """Labels under which a map would be fitted to noise."""
@@ -71,8 +70,9 @@ def halves(points: Sequence[Point], seed: int) -> tuple[list[Point], list[Point]
 def fit_of(points: Sequence[tuple[Point, float]]) -> Fit | None:
     """Of (point, P as it would be used). A verdict is a confidence in its side: which answer is called a means nothing."""
     sided = [(point.prompt, _sided(p, point.outcome)) for point, p in points]
-    error = statistic_of(sided, partial(_apply, _ece), effort=4, centred=True)
-    squared, loss = (statistic_of(sided, partial(_apply, measure), effort=2) for measure in (brier, log_loss))
+    error = statistic_of(sided, _ece, effort=4, centred=True)
+    squared = mean_of((prompt, (c - right) ** 2) for prompt, (c, right) in sided)
+    loss = mean_of((prompt, cross_entropy(c, right)) for prompt, (c, right) in sided)
     if error is None or squared is None or loss is None:
         return None
     cells = reliability([c for _, (c, _) in sided], [right for _, (_, right) in sided], BINS)
@@ -84,12 +84,5 @@ def _sided(p: float, outcome: float) -> tuple[float, float]:
     return (p, outcome) if p >= EVEN else (1 - p, 1 - outcome)
 
 
-Measure = Callable[[Sequence[float], Sequence[float]], float | None]
-
-
-def _apply(measure: Measure, sided: Sequence[tuple[float, float]]) -> float | None:
-    return measure([c for c, _ in sided], [right for _, right in sided])
-
-
-def _ece(ps: Sequence[float], outcomes: Sequence[float]) -> float | None:
-    return ece(ps, outcomes, BINS)
+def _ece(sided: Sequence[tuple[float, float]]) -> float | None:
+    return ece([c for c, _ in sided], [right for _, right in sided], BINS)
