@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from constitutional.audit.pairs import TIE, Labelled
 from constitutional.core.records import Judgement
+from constitutional.core.ruling import ROUNDING
 
 EVEN = 0.5
 
@@ -47,4 +48,5 @@ class Verdict:
 
 
 def side(p: float | None) -> int:
-    return 0 if p is None else (p > EVEN) - (p < EVEN)
+    """As in a ruling, what rounding could make is no side."""
+    return 0 if p is None else (p > EVEN + ROUNDING) - (p < EVEN - ROUNDING)
