@@ -15,7 +15,7 @@ PLAIN = (
     "prompts", "constitution", "system", "responses", "rounds", "min_margin", "limit", "seed", "concurrency",
     "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge",
 )  # fmt: skip
-POCKET_PROMPTS = Path(__file__).parent.parent / "pocket" / "prompts.jsonl"
+POCKET_PROMPTS = Path(__file__).parent.parent / "pocket" / "shop.jsonl"
 
 
 def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Path, bool]:

@@ -20,7 +20,7 @@ from constitutional.errors import ModelUnavailableError
 SEAL = "sealed.json"
 Tell = Callable[[str], None]
 Build = Callable[[Path], None]
-"""Writes the files of one folder. What it learned so far may be kept beside the folder, under ``FOLDER.part``."""
+"""Writes the files of one folder."""
 
 
 def root() -> Path:

@@ -19,11 +19,11 @@ from constitutional.pocket.world import Question
 class Amounts:
     """How many examples of each job."""
 
-    answer: int = 7000
-    check: int = 9000
+    answer: int = 12000
+    check: int = 7000
     explain: int = 1500
-    revise: int = 2500
-    judge: int = 8000
+    revise: int = 3000
+    judge: int = 7000
     score: int = 1500
 
     def scaled(self, factor: float) -> Amounts:

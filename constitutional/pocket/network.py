@@ -4,9 +4,13 @@ A Qwen2 of about a million parameters, so that transformers and vLLM load its fo
 
 from __future__ import annotations
 
+import io
 import math
+import pickle
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,18 +22,19 @@ HIDDEN, LAYERS, HEADS, KEY_HEADS, INNER = 128, 4, 4, 4, 384
 WEIGHTS = {"answer": 1.0, "explain": 1.0, "revise": 1.0, "check": 4.0, "judge": 4.0, "score": 4.0}
 """How much a token of the reply counts: a verdict has one token to learn from, an answer fifteen."""
 PROMPT_WEIGHT = 0.05
+_SORTED = 4096
+"""Rows that are put in order of length together, so that little is padded."""
+KEEP_EVERY = 10.0
+"""Seconds between two states that are kept."""
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all, and the loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    tokens: int = 2048
-    """Tokens of a batch, padding included."""
+    rows: int = 16
+    """Examples of a batch: few, for with so little data many small steps teach more than some large ones."""
     rate: float = 3e-3
-    """Learning rate of embeddings and norms (Adam)."""
-    matrix_rate: float = 1e-2
-    """Learning rate of the matrices (Muon: each step is made orthogonal, which this little data is enough for)."""
     decay: float = 0.01
 
 
@@ -87,47 +92,75 @@ def encode(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
     ]
 
 
-def batches(rows: Sequence[Row], tokens: int, seed: int) -> list[list[Row]]:
-    """Every row once, those of one length together, the batches in no order."""
+def batches(rows: Sequence[Row], size: int, seed: int) -> list[list[Row]]:
+    """Every row once, those of about one length together, the batches in no order."""
     random = Random(f"{seed}:batches")
     order = random.sample(rows, len(rows))
     made: list[list[Row]] = []
-    for start in range(0, len(order), 4096):
-        batch: list[Row] = []
-        for row in sorted(order[start : start + 4096], key=len):
-            if batch and len(row) * (len(batch) + 1) > tokens:
-                made.append(batch)
-                batch = []
-            batch.append(row)
-        made.append(batch)
+    for start in range(0, len(order), _SORTED):
+        near = sorted(order[start : start + _SORTED], key=len)
+        made += [near[at : at + size] for at in range(0, len(near), size)]
     random.shuffle(made)
     return made
 
 
 def train(
-    model: Any, rows: Sequence[Row], seed: int, recipe: Recipe | None = None, tell: Progress | None = None
+    model: Any,
+    rows: Sequence[Row],
+    seed: int,
+    recipe: Recipe | None = None,
+    tell: Progress | None = None,
+    part: Path | None = None,
 ) -> None:
-    """One pass. The same seed on the same machine gives the same weights."""
+    """One pass. The same seed on the same machine gives the same weights, also where training was stopped and begun
+    again: ``part`` is the file that keeps what was learned so far."""
     import torch
 
     recipe = recipe or Recipe()
-    plan = batches(rows, recipe.tokens, seed)
-    optimizers = _optimizers(model, recipe)
+    plan = batches(rows, recipe.rows, seed)
+    optimizer = _optimizer(model, recipe)
+    begun = _resumed(model, optimizer, part)
+    kept = time.monotonic()
     model.train()
-    for step, batch in enumerate(plan):
-        factor = _schedule(step, len(plan))
-        for optimizer, rate in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate * factor
+    for step, batch in enumerate(plan[begun:], begun):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate * _schedule(step, len(plan))
         loss = _loss(model, batch)
         model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer, _ in optimizers:
-            optimizer.step()
+        optimizer.step()
         if tell is not None:
             tell(step + 1, len(plan), loss.item())
+        if part is not None and time.monotonic() - kept >= KEEP_EVERY:
+            _keep(model, optimizer, step + 1, part)
+            kept = time.monotonic()
     model.eval()
+
+
+def _keep(model: Any, optimizer: Any, steps: int, part: Path) -> None:
+    import torch
+
+    made = io.BytesIO()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "steps": steps}, made)
+    draft = part.with_suffix(".draft")
+    draft.write_bytes(made.getvalue())
+    draft.replace(part)
+
+
+def _resumed(model: Any, optimizer: Any, part: Path | None) -> int:
+    """How many steps were done before. A file that cannot be read is as good as none."""
+    import torch
+
+    if part is None or not part.is_file():
+        return 0
+    try:
+        kept = torch.load(part, weights_only=True)
+        model.load_state_dict(kept["model"])
+        optimizer.load_state_dict(kept["optimizer"])
+        return int(kept["steps"])
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
+        return 0
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -163,50 +196,11 @@ def _loss(model: Any, batch: Sequence[Row]) -> Any:
     return -(weight * (found + second) / 2).sum() / weight.sum()
 
 
-def _optimizers(model: Any, recipe: Recipe) -> list[tuple[Any, float]]:
+def _optimizer(model: Any, recipe: Recipe) -> Any:
     import torch
 
-    matrices = [weight for name, weight in model.model.layers.named_parameters() if weight.dim() == 2]
-    known = {id(weight) for weight in matrices}
-    rest = [weight for weight in model.parameters() if id(weight) not in known]
-    return [
-        (_muon(matrices, recipe), recipe.matrix_rate),
-        (torch.optim.AdamW(rest, lr=recipe.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True), recipe.rate),
+    groups = [
+        {"params": [weight for weight in model.parameters() if weight.dim() == 2], "weight_decay": recipe.decay},
+        {"params": [weight for weight in model.parameters() if weight.dim() != 2], "weight_decay": 0.0},
     ]
-
-
-def _muon(matrices: list[Any], recipe: Recipe) -> Any:
-    """torch's own Muon works in bfloat16, which a CPU without it runs at a hundredth of the speed."""
-    import torch
-
-    class Muon(torch.optim.Optimizer):  # type: ignore[misc]
-        @torch.no_grad()
-        def step(self) -> None:
-            for group in self.param_groups:
-                for shape, moved in self._momenta(group).items():
-                    update = orthogonal(torch.stack([gradient for _, gradient in moved]))
-                    scale = 0.2 * max(shape) ** 0.5 * group["lr"]
-                    for (weight, _), step in zip(moved, update, strict=True):
-                        weight.mul_(1 - group["lr"] * recipe.decay).add_(step, alpha=-scale)
-
-        def _momenta(self, group: dict[str, Any]) -> dict[tuple[int, ...], list[tuple[Any, Any]]]:
-            """Weights of one shape together, each with its Nesterov momentum."""
-            found: dict[tuple[int, ...], list[tuple[Any, Any]]] = {}
-            for weight in group["params"]:
-                momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
-                momentum.lerp_(weight.grad, 0.05)
-                found.setdefault(tuple(weight.shape), []).append((weight, weight.grad.lerp(momentum, 0.95)))
-            return found
-
-    return Muon(matrices, {"lr": recipe.matrix_rate})
-
-
-def orthogonal(matrices: Any) -> Any:
-    """The nearest orthogonal matrix of each, roughly: five steps of a Newton-Schulz iteration."""
-    tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.transpose(1, 2) if tall else matrices
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(5):
-        gram = x @ x.transpose(1, 2)
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * (gram @ gram)) @ x
-    return x.transpose(1, 2) if tall else x
+    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)

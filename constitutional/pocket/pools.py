@@ -5,7 +5,10 @@ a fact (``known``) the fact itself must have been learned, and there the combina
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Literal
 
@@ -55,6 +58,18 @@ def sample(name: Pool, count: int, seed: int = 0) -> list[Question]:
     while len(chosen) < count and any(left.values()):
         chosen.append(left[_kind(random, [kind for kind, questions in left.items() if questions])].pop())
     return chosen
+
+
+def write_prompts(path: Path, questions: Iterable[Question]) -> None:
+    """As a file of prompts that ``constitutional generate`` reads."""
+    path.write_text("".join(f"{json.dumps(_row(question))}\n" for question in questions), encoding="utf-8")
+
+
+def _row(question: Question) -> dict[str, object]:
+    messages = question.messages
+    if len(messages) == 1:
+        return {"prompt": messages[0].content, "tags": question.prompt.tags}
+    return {"messages": [message._asdict() for message in messages], "tags": question.prompt.tags}
 
 
 def pick(random: Random, name: Pool) -> Question:

@@ -21,9 +21,9 @@ _SEED = re.compile(r"seed-(\d+)")
 
 def pocket_model(setup: ModelSetup) -> TransformersModel:
     """Takes no options: how it runs makes no difference to what it says."""
-    folder = folder_of(setup.model)
-    local = LocalModel.of(replace(setup, model=str(folder)), None, {})
-    return TransformersModel(replace(local, id=setup.id), TransformersOptions(max_batch=BATCH))
+    name = Path(setup.model).name  # a whole path where a file of that name happens to lie beside the run file
+    local = LocalModel.of(replace(setup, model=str(folder_of(name))), None, {})
+    return TransformersModel(replace(local, id=f"{setup.provider}:{name}"), TransformersOptions(max_batch=BATCH))
 
 
 def folder_of(name: str) -> Path:

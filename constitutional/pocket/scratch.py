@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,14 @@ _DECIDES = ("answers", "corpus", "jobs", "network", "oracle", "pools", "scratch"
 """The modules of this package that decide what a trained model is like."""
 
 
-def make(folder: Path, seed: int, amounts: Amounts | None = None, tell: Progress | None = None) -> None:
-    """Train a model and write its folder. Stopped in the middle and called again, it goes on from ``FOLDER.part``."""
+def make(
+    folder: Path, seed: int, amounts: Amounts | None = None, tell: Progress | None = None, part: Path | None = None
+) -> None:
+    """Train a model and write its folder. With ``part``, a call after one that was stopped goes on where that was."""
     examples = corpus(amounts or Amounts(), seed)
     tokenizer = train_tokenizer(texts(examples))
     model = new_model(tokenizer, seed)
-    train(model, encode(tokenizer, examples), seed, tell=tell)
+    train(model, encode(tokenizer, examples), seed, tell=tell, part=part)
     write(folder, model, tokenizer)
 
 
@@ -44,8 +45,15 @@ def write(folder: Path, model: Any, tokenizer: Any) -> None:
 
 
 def from_scratch(seed: int, tell: cache.Tell, progress: Progress | None = None) -> Path:
-    """The model of this code and this seed, trained now unless it is in the cache."""
-    return cache.cached(key(seed), lambda folder: make(folder, seed, tell=progress), tell)
+    """The model of this code and this seed, trained now unless it is in the cache. Stopped, it goes on the next time."""
+    part = cache.root() / f"{key(seed)}.part"
+
+    def build(folder: Path) -> None:
+        make(folder, seed, tell=progress, part=part)
+
+    made = cache.cached(key(seed), build, tell)
+    part.unlink(missing_ok=True)
+    return made
 
 
 def find(seed: int) -> Path | None:

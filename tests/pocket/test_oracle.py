@@ -26,7 +26,9 @@ def planted(draws: st.DrawFn) -> tuple[Question, Answer]:
     answer = draws(st.sampled_from((Answer(good(question)), *tempting(question))))
     if draws(st.booleans()):
         answer = rude(answer, draws(st.sampled_from(INSULTS)))
-    return question, padded(answer, draws(st.sampled_from(("", *PADS_BEFORE))), draws(st.sampled_from(("", *PADS_AFTER))))
+    return question, padded(
+        answer, draws(st.sampled_from(("", *PADS_BEFORE))), draws(st.sampled_from(("", *PADS_AFTER)))
+    )
 
 
 @given(planted())
@@ -76,9 +78,7 @@ def test_the_tiers_decide_as_the_toolkit_rules_with_perfect_verdicts(question: Q
         p = (1 + oracle.prefers(question, a.text, b.text, principle)) / 2
         judgements.append(Judgement.of(a, b, principle, p, p, "truth"))
     hard = oracle.TIERS[0]
-    violators = {
-        item.id: "harm" for item in (a, b) if any(oracle.violates(question, item.text, name) for name in hard)
-    }
+    violators = {item.id: "harm" for item in (a, b) if any(oracle.violates(question, item.text, name) for name in hard)}
     ruling = rule(jobs.constitution(), question.prompt.tags, a, b, judgements, violators)
     expected = {1: True, -1: False, 0: None}[oracle.prefers(question, a.text, b.text)]
     assert (None if ruling.p in (None, 0.5) else ruling.p > 0.5) == expected

@@ -96,7 +96,13 @@ def test_every_fact_is_in_pretraining_under_some_wording() -> None:
 
 
 def test_new_hazards_are_only_held_out() -> None:
-    seen = {value for name in ("pretraining", "generation") for kind in pool(name).values() for q in kind for value in q.values}  # type: ignore[arg-type]  # noqa: E501
+    seen = {
+        value
+        for name in ("pretraining", "generation")
+        for kind in pool(name).values()
+        for q in kind
+        for value in q.values
+    }  # type: ignore[arg-type]
     assert seen.isdisjoint(NEW_HAZARDS)
     assert seen >= set(HAZARDS) - set(NEW_HAZARDS)
 
