@@ -5,6 +5,7 @@ part of the toolkit at work. What it says depends on the request alone."""
 
 from __future__ import annotations
 
+import json
 import re
 
 from constitutional.core.digest import random_for
@@ -17,13 +18,19 @@ FAULTS = {"honest": PROMISE, "private": PHONE, "flatter": GUSH}
 
 
 def answer(request: ChatRequest, options: tuple[str, ...] | None) -> str | dict[str, float]:
-    text = request.messages[-1].content
+    text = next(
+        (content for _, content in request.messages if content.startswith("You ")), request.messages[-1].content
+    )
     if options == ("yes", "no"):
         return _weigh(_fault(text) in _part(text, "The assistant's answer"), "yes", "no")
-    if options == ("A", "B"):
-        return _compare(text)
+    if options is not None and len(options) == 2:
+        return dict(zip(options, _compare(text), strict=True))
     if options is not None:
         return _grade(text, options)
+    if text.startswith("You compare two answers of an assistant point by point"):
+        return _grade_both(text)
+    if text.startswith("You compare two answers of an assistant by a principle, step by step"):
+        return f'What counts here is whether an answer says "{_fault(text)}".'
     if "Write the revised answer only" in text:
         return _part(text, "The assistant's answer").replace(_fault(text), "").strip() or "I do not know."
     if text.startswith("You check whether"):
@@ -39,12 +46,20 @@ def _respond(request: ChatRequest) -> str:
     return " ".join([*(f for f in planted if f is GUSH), plain, *(f for f in planted if f is not GUSH)])
 
 
-def _compare(text: str) -> dict[str, float]:
+def _compare(text: str) -> tuple[float, float]:
     """Where one of the two has the fault: against it, and a little in favour of what comes first, as real judges are."""
     a, b, fault = _part(text, "Answer A"), _part(text, "Answer B"), _fault(text)
     lean = (fault in b) - (fault in a)
     p = 0.53 + 0.4 * lean if lean else 0.5
-    return {"A": p, "B": 1 - p}
+    return p, 1 - p
+
+
+def _grade_both(text: str) -> str:
+    fault = _fault(text)
+    grades = {side: 3 if fault in _part(text, f"Answer {side}") else 8 for side in ("A", "B")}
+    winner = "tie" if grades["A"] == grades["B"] else max(grades, key=lambda side: grades[side])
+    reason = f'What counts here is whether an answer says "{fault}".'
+    return json.dumps({"reason": reason, "scores": {"principle": grades}, "winner": winner}, ensure_ascii=False)
 
 
 def _grade(text: str, options: tuple[str, ...]) -> dict[str, float]:

@@ -13,11 +13,13 @@ from constitutional.core.constitution import Principle
 from constitutional.core.digest import seed_for
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.core.records import Judgement, Message, Prompt, Response
+from constitutional.errors import RequestRefusedError
 from constitutional.models.groups import together
 from constitutional.roles import Setup
 
 ROUNDING = 1e-9
 VERDICT = "So the answer is: reply with one letter: A or B."
+METHOD = "cot"
 NO_REASONS = "(no reasons given)"
 
 
@@ -37,6 +39,7 @@ class PairwiseCotOptions(BaseModel):
     verdict: str = Field(default=VERDICT, min_length=1, description="Then asks for one of the letters.")
     letters: Letters = Field(default=("A", "B"), description="What the template calls the first answer and the second.")
     clamp: Clamp = Field(default=(0.4, 0.6), description="Each order's probability is kept in between; null: as it is.")
+    max_tokens: int = Field(default=512, ge=1, description="Reasons are cut off after so many tokens.")
     samples: int = Field(default=1, ge=1, description="Reasons are drawn so often, at temperature 1; the mean counts.")
     least_mass: float = Field(
         default=LEAST_MASS, ge=0, le=1, description="Less probability than this on both letters is no verdict."
@@ -56,7 +59,11 @@ class PairwiseCotJudge:
     async def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Judgement:
         async def read(first: Response, second: Response) -> Reading:
             request = self._template.request(
-                Sampling(), messages=prompt.messages, a=first.text, b=second.text, principle=principle
+                Sampling(max_tokens=self._options.max_tokens),
+                messages=prompt.messages,
+                a=first.text,
+                b=second.text,
+                principle=principle,
             )
             chains = (self._chain(prompt, request, sample) for sample in range(self._options.samples))
             return self._mean(await together(chains))
@@ -65,15 +72,21 @@ class PairwiseCotJudge:
 
     async def _chain(self, prompt: Prompt, request: ChatRequest, sample: int) -> Reading:
         """One chain of thought and its verdict. The verdict is asked for in a turn of its own, which every server takes:
-        not every one lets an answer be continued."""
+        not every one lets an answer be continued. Reasons that fill the model's context cost the verdict, not the
+        prompt."""
         if self._options.samples > 1:
             seed = seed_for(self._seed, prompt.id, f"reasons:{sample}")
-            request = replace(request, sampling=Sampling(temperature=1.0, seed=seed), sample=sample)
+            request = replace(request, sampling=replace(request.sampling, temperature=1.0, seed=seed), sample=sample)
         reasons = await self._model.chat(request)
         said = reasons.text.strip() or NO_REASONS
         turns = (*request.messages, Message("assistant", said), Message("user", self._options.verdict))
-        choice = await self._model.choose(ChatRequest(turns, Sampling(temperature=0.0)), self._options.letters)
-        reading = reading_of(choice, self._options.least_mass, "cot")
+        try:
+            choice = await self._model.choose(ChatRequest(turns, Sampling(temperature=0.0)), self._options.letters)
+        except RequestRefusedError as error:
+            if error.reason != "context_too_long":
+                raise
+            return Reading(None, METHOD, (reasons.call,), "unreadable verdict: its own reasons left no room for it")
+        reading = reading_of(choice, self._options.least_mass, METHOD)
         calls = tuple(call for call in (reasons.call, *reading.calls) if call)
         return reading._replace(calls=calls, note=reading.note or said)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from constitutional.core.messages import ChatRequest
-from constitutional.errors import ConfigError
+from constitutional.errors import ConfigError, RequestRefusedError
 from tests.support.judging import Bench, Mind, thinking
 
 
@@ -88,3 +88,27 @@ def test_a_mind_without_reasons_is_still_asked(bench: Bench) -> None:
 def test_a_clamp_favours_no_side(bench: Bench, clamp: list[float]) -> None:
     with pytest.raises(ConfigError, match=r"judge.options.clamp"):
         bench.judge("pairwise-cot", "one", "two", {"clamp": clamp})
+
+
+def test_reasons_that_leave_no_room_for_the_verdict_cost_only_the_verdict(bench: Bench) -> None:
+    def full(first: str, second: str) -> float:
+        raise RequestRefusedError("no room for an answer", "context_too_long")
+
+    def odd(first: str, second: str) -> float:
+        raise RequestRefusedError("a word that it does not like", "request_refused")
+
+    reasons = Mind(chat=lambda request: "Because." if len(request.messages) == 1 else None)
+    for says, mind in ((full, reasons), (odd, Mind(chat=reasons.chat))):
+        mind.says = says
+    with thinking(reasons):
+        judged = bench.judge("pairwise-cot", "one", "two")
+    assert (judged.p, judged.note) == (None, "unreadable verdict: its own reasons left no room for it")
+    assert len(judged.calls) == 2
+    with thinking(mind), pytest.raises(RequestRefusedError, match="does not like"):
+        bench.judge("pairwise-cot", "one", "two")
+
+
+def test_reasons_are_short(bench: Bench) -> None:
+    with thinking(lambda first, second: 0.7) as (mind,):
+        bench.judge("pairwise-cot", "one", "two", {"max_tokens": 77})
+    assert {request.sampling.max_tokens for request in mind.asked if len(request.messages) == 1} == {77}
