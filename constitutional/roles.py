@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 from constitutional.core.constitution import Constitution, PluginUse, Principle
 from constitutional.core.grading import Grade
 from constitutional.core.messages import ChatReply, ChatRequest, Choice
-from constitutional.core.records import Critique, Judgement, Pair, Prompt, Reject, Response, Ruling, Score, Trace
+from constitutional.core.records import Critique, Drop, Judgement, Pair, Prompt, Reject, Response, Ruling, Score, Trace
 from constitutional.errors import PluginError
 from constitutional.templates import Templates
 
@@ -89,6 +90,8 @@ class Setup:
     depends: Callable[[Any], None] = _not_noted
     """Makes a JSON value part of the plan: what answers depend on besides the options, such as the content of a file
     that they name. Only in the factory."""
+    base: Path = Path()
+    """Where relative paths in the options start: the folder of the run file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +190,37 @@ class PlannedPairing(Pairing, Protocol):
         ...
 
 
+Dropped = str | Drop | None
+"""A filter's answer: None keeps; a word, or a word with details, is the reason to drop."""
+
+
+@runtime_checkable
 class Filter(Protocol):
-    def check(self, pair: Pair, trace: Trace) -> str | None:
-        """None keeps the pair; a word is the reason to drop it."""
-        ...
+    """Looks at one pair, as soon as it is made. A filter may be several of these four."""
+
+    def check(self, pair: Pair, trace: Trace) -> Dropped: ...
+
+
+@runtime_checkable
+class PromptFilter(Protocol):
+    """Looks at each prompt before anything is asked about it, in the order of the prompts, from the first one on in every
+    session. May compare it with those before; may not ask a model."""
+
+    def admit(self, prompt: Prompt) -> Dropped: ...
+
+
+@runtime_checkable
+class SetFilter(Protocol):
+    """Looks at each pair that is left when a run ends, in the order of the prompts. May compare it with those before."""
+
+    def sift(self, pair: Pair, trace: Trace) -> Dropped: ...
+
+
+@runtime_checkable
+class SurveyFilter(SetFilter, Protocol):
+    """A set filter that sees every pair once before it sifts the first."""
+
+    def survey(self, pair: Pair, trace: Trace) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,34 @@
 from __future__ import annotations
 
 from constitutional.builtin.critic import LLMCritic, LLMCriticOptions
-from constitutional.builtin.filters import Identical, MinLength, MinLengthOptions
+from constitutional.builtin.filters.boilerplate import Boilerplate, BoilerplateOptions
+from constitutional.builtin.filters.confidence import (
+    ConsistentOrders,
+    ConsistentOrdersOptions,
+    MinConfidence,
+    MinConfidenceOptions,
+    ScoresAgree,
+)
+from constitutional.builtin.filters.contamination import Contamination, ContaminationOptions
+from constitutional.builtin.filters.duplicates import (
+    DuplicateAnswers,
+    DuplicateAnswersOptions,
+    DuplicatePrompts,
+    DuplicatePromptsOptions,
+)
+from constitutional.builtin.filters.identical import Identical, NearIdentical, NearIdenticalOptions
+from constitutional.builtin.filters.language import Language, LanguageOptions
+from constitutional.builtin.filters.length import (
+    LengthMatched,
+    LengthMatchedOptions,
+    LengthRatio,
+    LengthRatioOptions,
+    MinLength,
+    MinLengthOptions,
+)
+from constitutional.builtin.filters.personal import PersonalData, PersonalDataOptions
+from constitutional.builtin.filters.refusals import Refusals, RefusalsOptions
+from constitutional.builtin.filters.truncated import Truncated, TruncatedOptions
 from constitutional.builtin.judges.pairwise_cot import PairwiseCotJudge, PairwiseCotOptions
 from constitutional.builtin.judges.pairwise_logprob import PairwiseLogprobJudge, PairwiseLogprobOptions
 from constitutional.builtin.judges.panel import PanelJudge, PanelJudgeOptions
@@ -88,4 +115,18 @@ def register_pairings(register: Register) -> None:
 @hookimpl
 def register_filters(register: Register) -> None:
     register("identical", Identical)
+    register("near-identical", NearIdentical, config=NearIdenticalOptions)
     register("min-length", MinLength, config=MinLengthOptions)
+    register("length-ratio", LengthRatio, config=LengthRatioOptions)
+    register("length-matched", LengthMatched, config=LengthMatchedOptions)
+    register("min-confidence", MinConfidence, config=MinConfidenceOptions)
+    register("consistent-orders", ConsistentOrders, config=ConsistentOrdersOptions)
+    register("scores-agree", ScoresAgree)
+    register("truncated", Truncated, config=TruncatedOptions)
+    register("refusals", Refusals, config=RefusalsOptions)
+    register("boilerplate", Boilerplate, config=BoilerplateOptions)
+    register("language", Language, config=LanguageOptions)
+    register("personal-data", PersonalData, config=PersonalDataOptions)
+    register("contamination", Contamination, config=ContaminationOptions)
+    register("duplicate-prompts", DuplicatePrompts, config=DuplicatePromptsOptions)
+    register("duplicate-answers", DuplicateAnswers, config=DuplicateAnswersOptions)

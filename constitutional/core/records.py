@@ -215,6 +215,22 @@ class Reason:
     IDENTICAL = "identical_responses"
     UNRESOLVED = "unresolved_violation"
     BELOW_MARGIN = "below_margin"
+    TRADE_OFF = "trade_off"
+    NEAR_DUPLICATE = "near_duplicate_prompt"
+    NEAR_IDENTICAL = "near_identical_responses"
+    DUPLICATE_ANSWER = "duplicate_answer"
+    TOO_SHORT = "too_short"
+    LENGTH_RATIO = "length_ratio"
+    LENGTH_UNMATCHED = "length_unmatched"
+    LOW_CONFIDENCE = "low_confidence"
+    INCONSISTENT = "inconsistent_orders"
+    AGAINST_SCORES = "against_scores"
+    LANGUAGE = "language_mismatch"
+    TRUNCATED = "truncated_answer"
+    REFUSAL = "refusal"
+    BOILERPLATE = "boilerplate"
+    CONTAMINATED = "contaminated"
+    PERSONAL_DATA = "personal_data"
 
     OF_REVISIONS = frozenset({NO_OP_REVISION, EMPTY_REVISION, REFUSED, REFUSED_TASK, RUNAWAY, EMOJI, WORSENED})
     """Why a revision was not kept; its prompt may still have become a pair."""
@@ -222,6 +238,13 @@ class Reason:
         DUPLICATE, TIE, ABSTAINED, NO_REVISION, NO_COMPARISON, IDENTICAL, UNRESOLVED, BELOW_MARGIN,
     }  # fmt: skip
     """Ordinary results. Every other reason is a failure, and counts against ``--max-failure-rate``."""
+
+
+class Drop(NamedTuple):
+    """Why a filter drops something: a word, and what there is to say of this case."""
+
+    reason: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +255,12 @@ class Reject:
     reason: str
     detail: str = ""
     failure: bool = False
+
+    @classmethod
+    def of(cls, prompt_id: str, dropped: str | Drop, about: str = "") -> Reject:
+        """What a filter dropped."""
+        reason, detail = (dropped, "") if isinstance(dropped, str) else dropped
+        return cls(prompt_id, reason, ": ".join(part for part in (about, detail) if part))
 
 
 Status = Literal["paired", "rejected", "failed"]

@@ -17,6 +17,7 @@ from constitutional.config.run import ROLES, RunConfig
 from constitutional.core.records import Prompt
 from constitutional.ledger import LedgerView
 from constitutional.pipeline.counting import Counting, Load
+from constitutional.pipeline.gate import Gate
 from constitutional.pipeline.planned import Padded, needs_of
 from constitutional.pipeline.prompts import count_prompts, read_prompts
 from constitutional.pipeline.setup import assemble, model_config
@@ -79,15 +80,18 @@ class _Pass:
     """``worst``: every answer violates every principle."""
 
     cast: Cast
+    gate: Gate
     counting: Counting
 
     @classmethod
     def begin(cls, config: RunConfig, host: PluginHost, base: Path, worst: bool, view: LedgerView | None) -> _Pass:
         counting = Counting(worst, view)
-        cast = assemble(config, host, base, counting).cast
-        return cls(cast, counting)
+        assembly = assemble(config, host, base, counting)
+        return cls(assembly.cast, Gate(assembly.gate), counting)
 
     async def follow(self, prompt: Prompt) -> None:
+        if self.gate.refusal(prompt) is not None:
+            return
         pairing, before = self.cast.pairing, self.counting.guesses
         if self.counting.worst or isinstance(pairing, PlannedPairing):
             pairing = Padded(pairing, lambda: self.counting.guesses > before)

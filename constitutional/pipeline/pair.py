@@ -84,7 +84,7 @@ async def _kept(pair: Pair, trace: Trace, min_margin: float, filters: Sequence[F
     if pair.margin < min_margin - ROUNDING:
         return Reject(pair.prompt_id, Reason.BELOW_MARGIN, f"{between}: margin {pair.margin:.3f} < {min_margin:g}")
     for check in filters:
-        reason = await settled(check.check(pair, trace))
-        if reason is not None:
-            return Reject(pair.prompt_id, reason, between)
+        dropped = await settled(check.check(pair, trace))
+        if dropped is not None:
+            return Reject.of(pair.prompt_id, dropped, between)
     return pair

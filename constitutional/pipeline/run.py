@@ -17,6 +17,7 @@ from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedEr
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
 from constitutional.models.meter import Meter
+from constitutional.pipeline.gate import Gate, state_of
 from constitutional.pipeline.prompts import RowFault, count_prompts, read_prompts
 from constitutional.pipeline.setup import Assembly, answers_key, assemble, recorded
 from constitutional.pipeline.state import RunState
@@ -43,6 +44,17 @@ class Stop:
 
     def ask(self) -> None:
         (self.now if self.soon.is_set() else self.soon).set()
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A row as it was read, and what is known of it before anything is asked."""
+
+    row: Prompt | RowFault
+    done: Done | None = None
+    """What an earlier session made of it, if that holds."""
+    refusal: Reject | None = None
+    """Why it is not asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,7 @@ class _Driver:
     ) -> None:
         self._config = config
         self._assembly = assembly
+        self._gate = Gate(assembly.gate)
         self._ledger = ledger
         self._view = view
         self._host = host
@@ -154,16 +167,19 @@ class _Driver:
         position = itertools.count()
         prompts = 0
         while batch := await asyncio.to_thread(self._next_batch, rows):
-            for row, done in batch:
-                at = next(position)
+            for each in batch:
+                at, row = next(position), each.row
                 if isinstance(row, RowFault):
                     self._bad_row(row, at)
                     continue
                 prompts += 1
                 if self._config.limit is not None and prompts > self._config.limit:
                     return
-                if done is not None:
-                    self._keep(row, done, at)
+                if each.done is not None:
+                    self._keep(row, each.done, at)
+                    continue
+                if each.refusal is not None:
+                    self._finish(Trace(row, rejects=(each.refusal,)), at, each.refusal)
                     continue
                 while len(self._tasks) >= window and self._why is None:
                     self._finished.clear()
@@ -172,20 +188,24 @@ class _Driver:
                     return
                 self._begin(row, at)
 
-    def _next_batch(self, rows: Iterator[Prompt | RowFault]) -> list[tuple[Prompt | RowFault, Done | None]]:
+    def _next_batch(self, rows: Iterator[Prompt | RowFault]) -> list[Next]:
         """Read some rows and look up which are finished already: in a thread, the event loop goes on meanwhile."""
         batch = list(itertools.islice(rows, LOOK_BACK))
-        prompts = [row for row in batch if isinstance(row, Prompt)]
-        known = self._known([prompt.id for prompt in prompts])
-        found: list[tuple[Prompt | RowFault, Done | None]] = []
-        for row in batch:
-            done = known.get(row.id) if isinstance(row, Prompt) else None
-            if done is not None and isinstance(row, Prompt):
-                same = done.state == self._assembly.state(row.id, row.messages, row.tags)
-                again = done.failed and any(reason in RETRIED for reason in done.reasons)
-                done = done if same and not again else None
-            found.append((row, done))
-        return found
+        known = self._known([row.id for row in batch if isinstance(row, Prompt)])
+        return [self._looked_at(row, known) for row in batch]
+
+    def _looked_at(self, row: Prompt | RowFault, known: dict[str, Done]) -> Next:
+        if isinstance(row, RowFault):
+            return Next(row)
+        refusal, done = self._gate.refusal(row), known.get(row.id)
+        if done is not None:
+            again = done.failed and any(reason in RETRIED for reason in done.reasons)
+            if again or done.state != self._name(row, refusal):
+                done = None
+        return Next(row, done, refusal)
+
+    def _name(self, prompt: Prompt, refusal: Reject | None = None) -> str:
+        return state_of(self._assembly.state(prompt.id, prompt.messages, prompt.tags), refusal)
 
     def _known(self, ids: list[str]) -> dict[str, Done]:
         if self._session == 1:
@@ -226,7 +246,10 @@ class _Driver:
         except ConstitutionalError as error:
             _settle(self._failed, error)
             return
-        state = self._assembly.state(prompt.id, prompt.messages, prompt.tags)
+        self._finish(trace, position)
+
+    def _finish(self, trace: Trace, position: int, refusal: Reject | None = None) -> None:
+        prompt, state = trace.prompt, self._name(trace.prompt, refusal)
         try:
             row = TraceRow.of(trace, state, self._session, position)
         except (TypeError, ValueError) as error:

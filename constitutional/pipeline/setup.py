@@ -33,10 +33,10 @@ from constitutional.pipeline.admission import admitted
 from constitutional.pipeline.dispatch import CriticByPrinciple, JudgeByPrinciple, own_plugins
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import BUILTIN, PluginHost
-from constitutional.roles import Model, ModelSetup, Remember, Setup
+from constitutional.roles import Filter, Model, ModelSetup, PromptFilter, Remember, SetFilter, Setup
 from constitutional.templates import Templates
 
-PIPELINE = 1
+PIPELINE = 2
 """Raised when the code of this folder would make another trace of the same calls: finished traces are then redone."""
 DEFAULT_MAX_TOKENS = 1024
 PUBLISHED_ROUNDS = 4
@@ -145,6 +145,10 @@ class Assembly:
     """How the judge's model is sampled, where the judge lets it write."""
     card: JudgeCard | None
     """What is known of the judge, where the run names a judge card."""
+    gate: tuple[PromptFilter, ...] = ()
+    """Filters that look at prompts before anything is asked."""
+    sieve: tuple[SetFilter, ...] = ()
+    """Filters that look at the pairs of the whole run, when it ends."""
 
     @property
     def known_models(self) -> dict[str, dict[str, Any]]:
@@ -215,6 +219,7 @@ def assemble(
             bind.remember(worker),
             lambda kind, use, model=None: make(kind, use, f"{where}.{use.where or use.plugin}", model or entry),
             noted.append,
+            base,
         )
         made = registered.factory(setup)
         by_plugin[where] = by_plugin.get(where, {}) | own_templates.digests
@@ -226,6 +231,7 @@ def assemble(
     asked = {role: _asked(config, role, models) for role in ROLES}
     judge = _judge_identity(used, by_plugin, asked["judge"])
     card = admitted(config, base, judge)
+    filters = [_filter(parts[f"filters.{number}"], part.plugin) for number, part in enumerate(config.filters)]
     cast = Cast(
         policy=bind("policy", models),
         critic=CriticByPrinciple(parts["critic"], critics) if critics else parts["critic"],
@@ -234,7 +240,7 @@ def assemble(
         judge=JudgeByPrinciple(parts["judge"], judges) if judges else parts["judge"],
         scorer=parts["scorer"],
         pairing=parts["strategy"],
-        filters=tuple(parts[f"filters.{number}"] for number in range(len(config.filters))),
+        filters=tuple(item for item in filters if isinstance(item, Filter)),
         constitution=constitution,
         strategy=config.strategy.plugin,
         responses=config.responses,
@@ -249,7 +255,17 @@ def assemble(
         settings.append(cast.calibrator.to_json())
     plan = digest([PIPELINE, constitution_digest(constitution), templates.digests, used, asked, settings])
     texts = templates.texts
-    return Assembly(cast, models, constitution, templates.digests, texts, plan, judge, asked["judge"][1], card)
+    return Assembly(
+        cast, models, constitution, templates.digests, texts, plan, judge, asked["judge"][1], card,
+        tuple(item for item in filters if isinstance(item, PromptFilter)),
+        tuple(item for item in filters if isinstance(item, SetFilter)),
+    )  # fmt: skip
+
+
+def _filter(made: Any, name: str) -> Any:
+    if not isinstance(made, Filter | PromptFilter | SetFilter):
+        raise PluginError(f"filter {name!r} has no method of a filter: check, admit or sift")
+    return made
 
 
 def _judge_identity(used: list[Any], by_plugin: dict[str, dict[str, str]], asked: Any) -> JudgeIdentity:

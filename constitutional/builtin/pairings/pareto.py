@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from constitutional.builtin.pairings.candidates import Among, AmongOptions, candidates, count
 from constitutional.core.constitution import Constitution
 from constitutional.core.pairing import undominated
-from constitutional.core.records import Reject, Response, Ruling
+from constitutional.core.records import Reason, Reject, Response, Ruling
 from constitutional.core.ruling import ROUNDING
 from constitutional.roles import Arena, Needs, Setup
-
-TRADE_OFF = "trade_off"
 
 
 class Pareto:
@@ -39,12 +37,16 @@ class Pareto:
             known = [profile for profile in profiles if profile is not None]
             if len(known) < 2 or all(profile == known[0] for profile in known):
                 return [found.unranked(values)]
-            return [found.reject(TRADE_OFF, "no answer that may be chosen is as good as another on every tier")]
+            return [found.reject(Reason.TRADE_OFF, "no answer that may be chosen is as good as another on every tier")]
         chosen, rejected = (found.responses[place] for place in pick)
         ruling = await arena.compare(chosen, rejected)
         against = opposed(self._constitution, ruling, chosen)
         if against:
-            return [found.reject(TRADE_OFF, f"the judge prefers {rejected.id} to {chosen.id} on {', '.join(against)}")]
+            return [
+                found.reject(
+                    Reason.TRADE_OFF, f"the judge prefers {rejected.id} to {chosen.id} on {', '.join(against)}"
+                )
+            ]
         return [ruling]
 
 

@@ -1,0 +1,33 @@
+"""Which prompts are asked about at all: filters look at each in the order of the prompts, before it costs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from constitutional.core.digest import digest
+from constitutional.core.records import Prompt, Reason, Reject
+from constitutional.roles import PromptFilter
+
+
+class Gate:
+    """Filters may compare a prompt with those before it: show it every prompt once, from the first one on."""
+
+    def __init__(self, filters: Sequence[PromptFilter]) -> None:
+        self._filters = filters
+
+    def refusal(self, prompt: Prompt) -> Reject | None:
+        """Why a prompt is not asked about; None admits it. Every filter sees those that the filters before it admit."""
+        for each in self._filters:
+            try:
+                dropped = each.admit(prompt)
+            except Exception as error:
+                detail = f"{type(error).__name__}: {error}"
+                return Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True)
+            if dropped is not None:
+                return Reject.of(prompt.id, dropped)
+        return None
+
+
+def state_of(state: str, refusal: Reject | None) -> str:
+    """A refusal depends on the prompts before, and so it is part of what names a finished trace."""
+    return state if refusal is None else f"{state}:{digest([refusal.reason, refusal.detail])[:8]}"
