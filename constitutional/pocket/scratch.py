@@ -44,26 +44,27 @@ def write(folder: Path, model: Any, tokenizer: Any) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def from_scratch(seed: int, tell: cache.Tell, progress: Progress | None = None) -> Path:
+def from_scratch(seed: int, tell: cache.Tell, progress: Progress | None = None, amounts: Amounts | None = None) -> Path:
     """The model of this code and this seed, trained now unless it is in the cache. Stopped, it goes on the next time."""
-    part = cache.root() / f"{key(seed)}.part"
+    name = key(seed, amounts)
+    part = cache.root() / f"{name}.part"
 
     def build(folder: Path) -> None:
-        make(folder, seed, tell=progress, part=part)
+        make(folder, seed, amounts, progress, part)
 
-    made = cache.cached(key(seed), build, tell)
+    made = cache.cached(name, build, tell)
     part.unlink(missing_ok=True)
     return made
 
 
-def find(seed: int) -> Path | None:
+def find(seed: int, amounts: Amounts | None = None) -> Path | None:
     """The same without training."""
-    return cache.find(key(seed))
+    return cache.find(key(seed, amounts))
 
 
-def key(seed: int) -> str:
-    """Names what comes out of training: the code, the templates, the constitution and the seed."""
-    found = blake2b(str(seed).encode(), digest_size=8)
+def key(seed: int, amounts: Amounts | None = None) -> str:
+    """Names what comes out of training: the code, the templates, the constitution, the seed and the size."""
+    found = blake2b(repr((seed, amounts or Amounts())).encode(), digest_size=8)
     here = Path(__file__).parent
     prompts = data_folder("prompts")
     sources = [here / f"{module}.py" for module in _DECIDES]
