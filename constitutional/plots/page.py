@@ -11,7 +11,7 @@ from constitutional.plots.svg import clean
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Whatever a judged text contains: no script runs, and no address is asked."""
-NUMBER = re.compile(r"[-+]?[\d.,]+\b|–$")
+NUMBER = re.compile(r"[-+]?[\d.,]+%?(?: (?:to|\[).*)?|–")
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d5dae0; --paper: #ffffff; --card: #f6f8fa;
   --good: #00694a; --bad: #a63a00;
@@ -76,7 +76,7 @@ def verdict(words: str, *parts: str, good: bool) -> str:
 
 def table(content: Table) -> str:
     first = content.rows[0] if content.rows else [""] * len(content.head)
-    numeric = [place > 0 and bool(NUMBER.match(cell)) for place, cell in enumerate(first)]
+    numeric = [place > 0 and bool(NUMBER.fullmatch(cell)) for place, cell in enumerate(first)]
     rows = "".join(_row("td", row, numeric) for row in content.rows)
     head = _row("th", content.head, numeric)
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'

@@ -57,10 +57,10 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def span(values: Sequence[float], *, around: Sequence[float] = ()) -> tuple[float, float]:
-    """The smallest and largest of all finite values, moved apart where they are one."""
+    """The smallest and largest of all finite values, moved apart where they are as good as one."""
     finite = [value for value in (*values, *around) if isfinite(value)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    return (low, high) if high - low > 1e-12 * max(1.0, abs(low), abs(high)) else (low - 0.5, high + 0.5)
 
 
 def number(value: float) -> str:
