@@ -15,6 +15,7 @@ COMMANDS = {
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
     "sample": "Write pairs of a run to a sheet, for people to label.",
     "watch": "Look for reward hacking and collapse in a run's labels.",
+    "export": "Write a dataset in the format of another trainer or tool.",
     "principles": "List, show, check, start and import constitutions.",
     "plugins": "List the plugins, and what is wrong with those that failed.",
     "version": "Print the version.",

@@ -39,7 +39,7 @@ from constitutional.dataset.rows import SUBSETS, bad_row, rows_of, schemas
 from constitutional.dataset.shards import Shards
 from constitutional.dataset.tally import Tally
 from constitutional.errors import LedgerError
-from constitutional.ledger import LedgerView, RunFolder
+from constitutional.ledger import LedgerView, RunFolder, Sifted
 
 FORMAT = 3
 SIGNATURE = ".signature"
@@ -81,6 +81,7 @@ class _Source:
         self.origins = origins(view)
         self._by_plan = {origin.plan: origin for origin in self.origins}
         self._view = view
+        self._sifted = Sifted(view)
         self._where: Selection = ("state LIKE ? || ':%'", (view.meta("plan"),))
         self._session = int(view.meta("session") or 0)
         if complete:
@@ -106,11 +107,13 @@ class _Source:
             hashed.update(repr(row).encode())
         for row in self._rows():
             hashed.update(repr(row).encode())
+        for drops in self._sifted.rows():
+            hashed.update(repr(drops).encode())
         return hashed.hexdigest()
 
     def traces(self) -> Iterator[tuple[Origin, Trace]]:
         for state, body in self._traces("state, body"):
-            yield self._by_plan[plan_of(state)], from_json(Trace, body)
+            yield self._by_plan[plan_of(state)], self._sifted.apply(from_json(Trace, body))
 
     def bad_rows(self) -> Iterator[tuple[Origin, str, str, str, bool]]:
         """(run, source, reason, detail, failure) of lines that were no prompt."""
