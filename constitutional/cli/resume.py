@@ -57,7 +57,7 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     old, new = dict(_flat(before)), dict(_flat(after))
     found = {}
     for key in sorted({*old, *new}):
-        if old.get(key) == new.get(key) or key in UNIMPORTANT or key.startswith("split.tags."):
+        if old.get(key) == new.get(key) or key in UNIMPORTANT or key.startswith(("split.tags.", "watch.")):
             continue
         if key.startswith("models.") and any(f".{part}" in key for part in UNIMPORTANT_OF_MODELS):
             continue
