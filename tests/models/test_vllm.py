@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +74,20 @@ def test_an_answer_is_cut_at_a_stop_string(engine: Engine) -> None:
     [cut] = chats(engine, ask(LETTERS, temperature=0.0, max_tokens=20, stop=(stop,)))
     assert (whole.finish, cut.finish) == ("length", "stop")
     assert cut.text == whole.text[: whole.text.index(stop)]
+
+
+def test_a_reply_follows_its_schema(engine: Engine) -> None:
+    """Also from a model that never learned what JSON is."""
+    grade = {"type": "integer", "enum": list(range(1, 11))}
+    winner = {"type": "string", "enum": ["A", "B", "tie"]}
+    properties = {"A": grade, "B": grade, "winner": winner}
+    schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    asked = [ask(f"{number} {LETTERS}", seed=number, max_tokens=200) for number in range(8)]
+    replies = chats(engine, *(replace(request, schema=schema) for request in asked))
+    found = [json.loads(reply.text) for reply in replies if reply.finish == "stop"]
+    assert len(found) > 4
+    assert all(set(value) == set(properties) and value["A"] in range(1, 11) for value in found)
+    assert chats(engine, *asked)[0].text != replies[0].text
 
 
 def test_choices_agree_with_the_logits(engine: Engine, reference: Reference) -> None:

@@ -32,6 +32,8 @@ def test_generated_judged_and_resumed_with_no_engine(tmp_path: Path) -> None:
         "prompts": "prompts.jsonl",
         "models": {"policy": policy},
         "responses": 2,
+        "judge": {"plugin": "pairwise-logprob", "options": {"least_mass": 0}},  # of a model that learned nothing
+        "scorer": {"plugin": "pointwise", "options": {"least_mass": 0}},
         "strategy": "best-vs-worst",
         "out": "run",
     }
