@@ -46,11 +46,14 @@ def result_json(folder: RunFolder, result: RunResult, state: RunState, warnings:
     }
 
 
-def log_session(folder: RunFolder, result: RunResult, state: RunState) -> None:
-    """One line per session in ``logs/sessions.jsonl``."""
+def log_session(folder: RunFolder, result: RunResult, state: RunState) -> bool:
+    """One line per session in ``logs/sessions.jsonl``. True for the folder's first."""
+    path = folder.logs / "sessions.jsonl"
+    first = not path.exists()
     line = {"ended": time.strftime("%Y-%m-%dT%H:%M:%S%z")} | result_json(folder, result, state)
-    with (folder.logs / "sessions.jsonl").open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return first
 
 
 def print_result(

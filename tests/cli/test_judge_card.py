@@ -143,7 +143,8 @@ def test_how_to_make_a_card_is_said_once_per_run_folder(world: Cli) -> None:
     said = [generate(world).err.count("nobody has measured this judge") for _ in range(2)]
     assert said == [1, 0]
     assert "nobody has measured" not in generate(world, "--out", "other", "--quiet").err
-    assert "nobody has measured" not in world("generate", "--out", "demo").err
+    card(world, "fair")
+    assert "nobody has measured" not in generate(world, "--out", "measured", "--judge-card", "card.json").err
 
 
 def test_from_a_run_to_its_card_by_a_sheet(world: Cli) -> None:
