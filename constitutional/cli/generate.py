@@ -89,29 +89,31 @@ def command(
             err=True,
         )
     if not quiet:
-        _say_of_the_judge(assembly, folder, embedded)
+        _say_of_the_card(assembly)
     if config.rounds == 0 and config.strategy.plugin == "revised-vs-initial":
         click.echo(
             "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
         )
-    return _generate(config, base, folder, host, accept_changes, as_json, quiet)
+    unmeasured = assembly.card is None and not embedded
+    return _generate(config, base, folder, host, accept_changes, as_json, quiet, unmeasured)
 
 
-def _say_of_the_judge(assembly: Assembly, folder: RunFolder, embedded: bool) -> None:
-    """What is known of the judge; how to get to know it is said once per run folder."""
+def _say_of_the_card(assembly: Assembly) -> None:
     from constitutional.pipeline.admission import card_notes
 
     if assembly.card is not None:
         for note in card_notes(assembly.card, assembly.named, assembly.judge_settings):
             click.echo(f"warning: {note}", err=True)
-    elif not embedded and not folder.started:
-        run = folder.path
-        click.echo(
-            f"note: nobody has measured this judge; 50 labels do it: constitutional sample {run}, fill in the sheet, "
-            f"constitutional audit {run} --labels {run}/sheet.jsonl, and this command again with --judge-card "
-            f"{run}/judge-card.json",
-            err=True,
-        )
+
+
+def _say_how_to_measure(folder: RunFolder) -> None:
+    run = folder.path
+    click.echo(
+        f"note: nobody has measured this judge; 50 labels do it: constitutional sample {run}, fill in the sheet, "
+        f"constitutional audit {run} --labels {run}/sheet.jsonl, and the same run again with --judge-card "
+        f"{run}/judge-card.json",
+        err=True,
+    )
 
 
 def _generate(
@@ -122,6 +124,7 @@ def _generate(
     accept_changes: bool,
     as_json: bool,
     quiet: bool,
+    unmeasured: bool,
 ) -> int:
     import asyncio
 
@@ -140,8 +143,10 @@ def _generate(
         result, state, now = asyncio.run(run_with_progress(config, folder, host, base, quiet=quiet))
         if not now:
             write_dataset(folder, complete=result.status == "complete")
-        log_session(folder, result, state)
+        first = log_session(folder, result, state)
     print_result(folder, result, state, run_warnings(folder), as_json=as_json)
+    if unmeasured and first and result.pairs and not quiet:
+        _say_how_to_measure(folder)
     return EXIT_CODES[result.status]
 
 
