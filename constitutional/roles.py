@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -245,6 +245,11 @@ class RunResult:
     calls_made: int = 0
     calls_reused: int = 0
     message: str = ""
+
+    def without(self, dropped: Mapping[str, int]) -> RunResult:
+        """With so many pairs turned into rejects, by reason."""
+        reasons = {name: self.rejects.get(name, 0) + dropped.get(name, 0) for name in {*self.rejects, *dropped}}
+        return replace(self, pairs=self.pairs - sum(dropped.values()), rejects=dict(sorted(reasons.items())))
 
 
 async def settled(value: Awaitable[T] | T) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from constitutional.config.run import ModelConfig, RunConfig
     from constitutional.ledger import RunFolder
     from constitutional.pipeline.setup import Assembly
+    from constitutional.roles import SetFilter
 
 EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted": 130}
 
@@ -95,7 +97,7 @@ def command(
             "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
         )
     unmeasured = assembly.card is None and not embedded
-    return _generate(config, base, folder, host, accept_changes, as_json, quiet, unmeasured)
+    return _generate(config, base, folder, host, assembly.sieve, accept_changes, as_json, quiet, unmeasured)
 
 
 def _say_of_the_card(assembly: Assembly) -> None:
@@ -121,6 +123,7 @@ def _generate(
     base: Path,
     folder: RunFolder,
     host: Any,
+    sieve: Sequence[SetFilter],
     accept_changes: bool,
     as_json: bool,
     quiet: bool,
@@ -132,6 +135,7 @@ def _generate(
     from constitutional.cli.resume import check_resume
     from constitutional.cli.summary import log_session, print_result
     from constitutional.dataset.write import run_warnings, write_dataset
+    from constitutional.pipeline.sieve import sift_run
 
     # Arrow's own allocator keeps tens of megabytes that the system's gives back.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -142,7 +146,9 @@ def _generate(
         _save_config(config, base, folder)
         result, state, now = asyncio.run(run_with_progress(config, folder, host, base, quiet=quiet))
         if not now:
-            write_dataset(folder, complete=result.status == "complete")
+            complete = result.status == "complete"
+            result = result.without(sift_run(folder, sieve, complete=complete))
+            write_dataset(folder, complete=complete)
         first = log_session(folder, result, state)
     print_result(folder, result, state, run_warnings(folder), as_json=as_json)
     if unmeasured and first and result.pairs and not quiet:

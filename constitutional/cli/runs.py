@@ -14,7 +14,7 @@ from constitutional.core.codec import from_json
 from constitutional.core.constitution import Constitution
 from constitutional.core.records import Trace
 from constitutional.errors import LedgerError
-from constitutional.ledger import LedgerView, RunFolder
+from constitutional.ledger import LedgerView, RunFolder, Sifted
 
 CURRENT = "state LIKE ? || ':%'"
 """Traces of the plan that the run was last made with."""
@@ -35,7 +35,8 @@ class OpenRun:
         return from_json(Constitution, self._saved("constitution"))
 
     def traces(self, prompt_id: str = "", most: int = -1) -> Iterator[Trace]:
-        """In the order of the prompts; of those whose id begins so. The exact id comes first."""
+        """In the order of the prompts; of those whose id begins so. The exact id comes first. Pairs that the filters of the
+        whole run dropped are rejects."""
         rows = self.view.rows(
             f"SELECT body FROM traces WHERE {CURRENT} AND substr(prompt_id, 1, ?) = ?"
             " ORDER BY prompt_id != ?, position LIMIT ?",
@@ -45,7 +46,8 @@ class OpenRun:
             prompt_id,
             most,
         )
-        return (from_json(Trace, body) for (body,) in rows)
+        sifted = Sifted(self.view)
+        return (sifted.apply(from_json(Trace, body)) for (body,) in rows)
 
     def some_ids(self) -> list[str]:
         return [name for (name,) in self.view.rows("SELECT prompt_id FROM traces ORDER BY position LIMIT 5")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -86,6 +86,19 @@ class WatchConfig(_Strict):
     human_correlation: float = Field(default=0.2, ge=-1, le=1, description="Least that P may follow human labels.")
 
 
+class SplitConfig(_Strict):
+    """How the test split is drawn."""
+
+    tags: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default={},
+        description="Tag → the share of its prompts that is put in the test split, in place of `test_fraction`.",
+    )
+    similarity: float | None = Field(
+        default=None, gt=0, le=1, description="Prompts that are at least so similar are in one split."
+    )
+    exact: bool = Field(default=False, description="Each combination of tags has just its share.")
+
+
 class RunConfig(_Strict):
     prompts: str | None = Field(default=None, description="JSONL, CSV, Parquet, a saved dataset, a Hub id, or `-`.")
     constitution: str = Field(default="base", description="A shipped name or a YAML file.")
@@ -111,6 +124,7 @@ class RunConfig(_Strict):
     seed: int = 0
     limit: int | None = Field(default=None, gt=0, description="Use the first N prompts.")
     test_fraction: float = Field(default=0.0, ge=0, lt=1, description="Share of prompts put in the test split.")
+    split: SplitConfig = SplitConfig()
     concurrency: int = Field(default=64, gt=0, description="Most calls in flight per model.")
     max_cost: float | None = Field(default=None, gt=0, description="Stop, keeping everything, at this much money.")
     max_calls: int | None = Field(default=None, gt=0, description="Stop, keeping everything, after this many calls.")

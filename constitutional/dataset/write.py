@@ -19,7 +19,7 @@ from typing import Any
 
 from constitutional import __version__
 from constitutional.core.codec import from_json
-from constitutional.core.digest import digest, random_for
+from constitutional.core.digest import digest
 from constitutional.core.records import Trace
 from constitutional.core.watch import Watch, warnings
 from constitutional.dataset.card import Facts, card
@@ -37,6 +37,7 @@ from constitutional.dataset.manifest import (
 from constitutional.dataset.provenance import Origin, origins, plan_of
 from constitutional.dataset.rows import SUBSETS, bad_row, rows_of, schemas
 from constitutional.dataset.shards import Shards
+from constitutional.dataset.splits import Splits
 from constitutional.dataset.tally import Tally
 from constitutional.errors import LedgerError
 from constitutional.ledger import LedgerView, RunFolder, Sifted
@@ -102,6 +103,7 @@ class _Source:
         first = self.origins[0].config
         about = [[o.summary(), o.meta.get("human_labels"), o.public_config] for o in self.origins]
         settings = [FORMAT, __version__, self.complete, first.test_fraction, first.seed, first.watch.model_dump()]
+        settings.append(first.split.model_dump())
         hashed.update(digest([settings, about, self.merged]).encode())
         for row in self._traces("prompt_id, digest"):
             hashed.update(repr(row).encode())
@@ -139,10 +141,10 @@ class _Source:
 def _write(source: _Source, part: Path) -> None:
     first = source.origins[0].config
     human = {name: share for origin in source.origins for name, share in origin.human.items()}
-    tally = Tally(watch=Watch(human))
+    tally, splits = Tally(watch=Watch(human)), Splits(first.seed, first.test_fraction, first.split)
     with Shards(part, schemas()) as shards:
         for origin, trace in source.traces():
-            split = split_of(trace.prompt.id, first.seed, first.test_fraction)
+            split = splits.of(trace.prompt)
             tally.add(trace)
             for subset, row in rows_of(trace, origin.model_names, origin.name, origin.human):
                 if subset == "rejects":
@@ -195,11 +197,6 @@ def run_warnings(folder: RunFolder) -> list[str]:
     path = folder.dataset / WARNINGS
     found: list[str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return found
-
-
-def split_of(prompt_id: str, seed: int, test_fraction: float) -> str:
-    """By prompt, so that no prompt is in two splits; stable when prompts are added."""
-    return "test" if random_for(seed, prompt_id, "split").random() < test_fraction else "train"
 
 
 def _swap(part: Path, place: Path) -> None:

@@ -4,5 +4,16 @@ from constitutional.ledger.folder import RunFolder
 from constitutional.ledger.ledger import Ledger, LedgerView
 from constitutional.ledger.rows import CallRow, TraceRow
 from constitutional.ledger.schema import create_or_check
+from constitutional.ledger.sifted import Sifted, record_sifted, without
 
-__all__ = ["CallRow", "Ledger", "LedgerView", "RunFolder", "TraceRow", "create_or_check"]
+__all__ = [
+    "CallRow",
+    "Ledger",
+    "LedgerView",
+    "RunFolder",
+    "Sifted",
+    "TraceRow",
+    "create_or_check",
+    "record_sifted",
+    "without",
+]

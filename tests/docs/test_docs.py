@@ -14,7 +14,16 @@ import yaml
 from pydantic import BaseModel
 
 from constitutional.builtin.rules import AnyRule
-from constitutional.config.run import ROLES, ModelConfig, PartConfig, PluginConfig, Prices, RunConfig, WatchConfig
+from constitutional.config.run import (
+    ROLES,
+    ModelConfig,
+    PartConfig,
+    PluginConfig,
+    Prices,
+    RunConfig,
+    SplitConfig,
+    WatchConfig,
+)
 from constitutional.core.records import Reason
 from constitutional.dataset.rows import schemas
 from constitutional.plugins import BUILTIN, PluginHost
@@ -87,6 +96,7 @@ def test_every_benchmark_is_on_its_page() -> None:
         ("Prices", Prices),
         ("A part", PartConfig),
         ("Watch", WatchConfig),
+        ("Split", SplitConfig),
     ],
 )
 def test_every_key_of_the_run_file_is_described_with_its_default(title: str, model: type[BaseModel]) -> None:
