@@ -51,6 +51,7 @@ def some(kind: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: str(kind.__name__))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_every_record_comes_back_exactly(kind: type[Any], data: st.DataObject) -> None:
     record = data.draw(some(kind))
@@ -59,7 +60,7 @@ def test_every_record_comes_back_exactly(kind: type[Any], data: st.DataObject) -
     assert repr(back) == repr(record)  # 1.0 stays 1.0, a tuple a tuple, a named tuple itself
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(some(Trace))
 def test_a_whole_trace_comes_back_exactly(trace: Trace) -> None:
     text = to_json(trace)
