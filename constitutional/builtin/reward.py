@@ -33,7 +33,7 @@ class Rewards:
         self._remember = setup.remember
         self._model = reward_model(
             RewardSetup(
-                options.model,
+                str(setup.base / options.model) if (setup.base / options.model).is_dir() else options.model,
                 options.revision,
                 options.dtype,
                 options.device,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from constitutional.core.records import Pair, Reason, Reject, Response, Ruling, Trace
+from constitutional.core.records import Judgement, Pair, Reason, Reject, Response, Ruling, Trace
 from constitutional.core.ruling import ROUNDING
 from constitutional.core.stats.calibration import Calibrator
 from constitutional.roles import Filter, settled
@@ -23,14 +23,14 @@ async def pair_up(
     """The trace with a pair or a reject for every proposal. A tie, an abstention or a violator never becomes a label.
     ``calibrator`` makes of a ruling's p how often the judge is right when it says so; the ruling keeps what it said."""
     responses = {response.id: response for response in trace.responses}
-    methods = {(judgement.a, judgement.b): judgement.method for judgement in trace.judgements}
+    methods = _methods(trace.judgements)
     pairs: list[Pair] = []
     rejects: list[Reject] = list(trace.rejects)
     for ruling in proposed:
         if isinstance(ruling, Reject):
             rejects.append(ruling)
             continue
-        method = methods.get((ruling.a, ruling.b), "")
+        method = "+".join(methods.get((ruling.a, ruling.b), ()))
         made = _label(trace, ruling, responses, values, strategy, method, calibrator)
         if isinstance(made, Pair):
             made = await _kept(made, trace, min_margin, filters)
@@ -44,6 +44,17 @@ async def pair_up(
         detail = "no answer violates a principle" if sound else f"{strategy} proposed no comparison"
         rejects.append(Reject(trace.prompt.id, reason, detail))
     return replace(trace, pairs=tuple(pairs), rejects=tuple(rejects))
+
+
+def _methods(judgements: Iterable[Judgement]) -> dict[tuple[str, str], dict[str, None]]:
+    """How the verdicts on each two answers were read, each way once: a principle may have a judge of its own. Abstentions
+    count only where there is nothing else."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for judgement in sorted(judgements, key=lambda judgement: judgement.p is None):
+        ways = found.setdefault((judgement.a, judgement.b), {})
+        if judgement.p is not None or not ways:
+            ways[judgement.method] = None
+    return found
 
 
 def _label(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from constitutional.core.stats.regression import sigmoid
-from constitutional.errors import ConfigError, ModelUnavailableError
+from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.reward import RewardModel, RewardSetup
 from constitutional.pipeline.estimate import estimate
 from constitutional.pipeline.setup import Assembly, Unasked, assemble
 from constitutional.plugins import PluginHost
 from tests.models.test_reward import directly
 from tests.support.judging import PROMPT, QUESTION, Bench
-from tests.support.runs import run, tier
+from tests.support.runs import World, run, tier
 from tests.support.tiny_model import make_tiny_reward
 
 pytest.importorskip("transformers")
@@ -61,8 +62,6 @@ def test_in_a_run_it_is_asked_once_per_answer_and_counts_as_calls(tmp_path: Path
     part = {"plugin": "reward-model", "options": {"model": str(folder)}}
     settings: dict[str, Any] = {"judge": part, "scorer": part, "responses": 2, "strategy": "best-vs-worst", "rounds": 0}
     tiers = tier("t", "strong", "one", "two", "three")
-    from tests.support.runs import World
-
     world = World(respond=lambda question, sample: f"{question} {sample}")
     made = run(tmp_path, ["a b c", "d e"], tiers, world=world, **settings)
     assert made.result.pairs == 2
@@ -100,6 +99,12 @@ def test_a_retrained_model_is_another_plan(tmp_path: Path) -> None:
     assert plan() != before
 
 
+def test_a_relative_path_starts_from_the_run_file(bench: Bench) -> None:
+    make_tiny_reward(bench.folder / "models" / "mine")
+    judged = bench.judge("reward-model", A, B, {"model": "models/mine"})
+    assert judged.p == bench.judge("reward-model", A, B, {"model": str(bench.folder / "models" / "mine")}).p
+
+
 def test_wrong_options(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"judge.options.model: Field required"):
         bench.judge("reward-model", A, B)
@@ -110,10 +115,6 @@ def test_wrong_options(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_reward_that_is_no_number_costs_only_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
-
-    from constitutional.errors import RequestRefusedError
-
     async def settled(self: Any, row: Any) -> float:
         return float("nan")
 

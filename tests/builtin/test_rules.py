@@ -141,4 +141,5 @@ def test_one_principle_may_be_judged_by_rules_alone(tmp_path: Path) -> None:
     by_principle = {judgement.principle_id: judgement for judgement in made.trace.judgements}
     assert {name: judged.method for name, judged in by_principle.items()} == {"one": "logprobs", "two": "rules"}
     assert by_principle["two"].p == pytest.approx(0.95)
+    assert [pair.judge_method for pair in made.trace.pairs] == ["logprobs+rules"]
     assert not any("avoid two" in text for text in made.world.templates_asked if text.startswith("You compare"))
