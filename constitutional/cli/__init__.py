@@ -11,11 +11,14 @@ from constitutional.cli.lazy import LazyGroup
 
 COMMANDS = {
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
+    "pairs": "Compare pairing strategies on a finished run, or pair it anew; no model is asked.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
     "sample": "Write pairs of a run to a sheet, for people to label.",
     "watch": "Look for reward hacking and collapse in a run's labels.",
     "export": "Write a dataset in the format of another trainer or tool.",
+    "push": "Push a dataset or a trained model to the Hugging Face Hub.",
+    "verify": "Check a dataset against its digests, and say which run made what.",
     "principles": "List, show, check, start and import constitutions.",
     "plugins": "List the plugins, and what is wrong with those that failed.",
     "version": "Print the version.",
