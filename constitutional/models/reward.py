@@ -78,7 +78,9 @@ class RewardModel:
         await self._loaded.get()
         reward: float = await self._batches.settled(_Row(self._tokens(messages, answer)))
         if not isfinite(reward):
-            raise RequestRefusedError(f"{self.id}: the reward is {reward}, no number: try dtype: float32", "not_a_number")
+            raise RequestRefusedError(
+                f"{self.id}: the reward is {reward}, no number: try dtype: float32", "not_a_number"
+            )
         return reward
 
     def close(self) -> None:
