@@ -11,7 +11,6 @@ from constitutional.cli.lazy import LazyGroup
 
 COMMANDS = {
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
-    "pairs": "Compare pairing strategies on a finished run, or pair it anew; no model is asked.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
     "sample": "Write pairs of a run to a sheet, for people to label.",
