@@ -206,7 +206,11 @@ def test_a_failed_plugin_is_fatal_only_where_its_name_is_wanted(install: Install
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("judge", "pairwise-logprop", "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob' or 'pairwise-cot'?"),
+        (
+            "judge",
+            "pairwise-logprop",
+            "no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob' or 'pairwise-cot'?",
+        ),
         ("pairing", "tournamnet", "no strategy named 'tournamnet'; did you mean 'tournament'?"),
         ("model", "opanai", "no model provider named 'opanai'; did you mean 'openai'?"),
         ("constitution", "x", "no constitution named 'x'"),

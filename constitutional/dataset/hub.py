@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,11 +24,12 @@ class Hub:
     def __init__(self) -> None:
         try:
             import huggingface_hub
-            from huggingface_hub.utils import disable_progress_bars, logging
+            from huggingface_hub.utils import logging
+            from huggingface_hub.utils.tqdm import disable_progress_bars
         except ImportError as error:
             raise MissingExtraError.naming("huggingface_hub", "hub") from error
         disable_progress_bars()
-        logging.set_verbosity_error()
+        logging.set_verbosity(ERROR)
         self._token = huggingface_hub.get_token()
         self.endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
         self.api: Any = huggingface_hub.HfApi(
@@ -73,7 +75,8 @@ class Hub:
 
 def check_repo(repo: str) -> str:
     """``user/name``, as the Hub allows it."""
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
 
     try:
         validate_repo_id(repo)

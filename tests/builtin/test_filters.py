@@ -282,7 +282,10 @@ class TestContamination:
     TEST_SET = "The quick brown fox jumps over the lazy dog while the old owl looks on from its branch."
 
     def each(self, folder: Path, name: str = "test.jsonl", **options: Any) -> Contamination:
-        rows = [{"question": self.TEST_SET, "choices": ["red", "blue"]}, {"question": "What is the colour of snow?"}]
+        rows: list[dict[str, Any]] = [
+            {"question": self.TEST_SET, "choices": ["red", "blue"]},
+            {"question": "What is the colour of snow?"},
+        ]
         if name.endswith(".jsonl"):
             (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
         elif name.endswith(".json"):

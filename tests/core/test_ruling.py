@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from constitutional.core.constitution import Constitution, Force, Principle, Tier
-from constitutional.core.records import Conflict, Judgement, Response, Ruling, Score, TierOpinion
 from constitutional.core.grading import scalar
+from constitutional.core.records import Conflict, Judgement, Response, Ruling, Score, TierOpinion
 from constitutional.core.ruling import NO_VERDICT, TIED, rule
 
 A, B = (Response(name, "p", f"answer {name}", "m", 0, "") for name in ("a", "b"))

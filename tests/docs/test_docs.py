@@ -139,7 +139,8 @@ def test_the_examples_of_panels_and_rules_are_valid() -> None:
 
 
 def section_blocks(name: str, title: str) -> str:
-    (text,) = [text for kind, text in BLOCK.findall(section(page(name), title)) if kind == "yaml"]
+    texts: list[str] = [text for kind, text in BLOCK.findall(section(page(name), title)) if kind == "yaml"]
+    (text,) = texts
     return text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from constitutional.core.records import Drop, Message, Pair, Prompt, Response, R
 from constitutional.errors import PluginError
 from constitutional.ledger.sifted import without
 from constitutional.pipeline.sieve import sift
-from constitutional.roles import Dropped
+from constitutional.roles import Dropped, SetFilter
 
 
 def trace(name: str, *values: int) -> Trace:
@@ -60,7 +60,7 @@ class Odd:
 
 
 Numbers = Sequence[Sequence[int]]
-FILTERS = {"once": Once, "under-mean": UnderMean, "odd": Odd}
+FILTERS: dict[str, Callable[[], SetFilter]] = {"once": Once, "under-mean": UnderMean, "odd": Odd}
 
 
 def kept(numbers: Numbers, names: Sequence[str]) -> list[int]:

@@ -14,7 +14,7 @@ from constitutional.errors import UsageError
 from constitutional.pocket import jobs, oracle
 from constitutional.pocket.answers import VARIED, Answer, draw, good, padded, refusal, rude, tempting
 from constitutional.pocket.words import INSULTS, PADS_AFTER, PADS_BEFORE
-from constitutional.pocket.world import KINDS, Question, universe
+from constitutional.pocket.world import KINDS, Question, read, universe
 
 questions = st.sampled_from(universe())
 
@@ -92,7 +92,7 @@ def test_its_tiers_are_those_of_the_constitution() -> None:
 def test_the_examples_of_the_constitution_are_true() -> None:
     for _, principle in jobs.constitution():
         for example in principle.examples:
-            question = oracle.read((Message("user", example.prompt),))
+            question = read((Message("user", example.prompt),))
             if example.verdict is None:
                 assert oracle.prefers(question, example.better or "", example.worse or "", principle.id) == 1, example
             else:

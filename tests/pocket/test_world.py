@@ -102,14 +102,14 @@ def test_new_hazards_are_only_held_out() -> None:
         for kind in pool(name).values()
         for q in kind
         for value in q.values
-    }  # type: ignore[arg-type]
+    }
     assert seen.isdisjoint(NEW_HAZARDS)
     assert seen >= set(HAZARDS) - set(NEW_HAZARDS)
 
 
 @pytest.mark.parametrize("name", ["pretraining", "generation", "held-out"])
 def test_every_pool_has_every_kind(name: str) -> None:
-    assert all(len(questions) >= 12 for questions in pool(name).values())  # type: ignore[arg-type]
+    assert all(len(questions) >= 12 for questions in pool(name).values())
 
 
 def test_a_sample_is_of_different_questions_and_grows_at_its_end() -> None:

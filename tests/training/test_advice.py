@@ -73,8 +73,9 @@ def test_agreement_is_order_consistency_where_the_data_has_it(tmp_path: Path) ->
 def test_without_the_column_it_is_how_probable_the_labels_are(tmp_path: Path) -> None:
     rows = [{k: v for k, v in pair(number, 0.8).items() if k != "margin"} for number in range(30)]
     facts = data_of(tmp_path, rows).facts
-    assert (facts.agreement, facts.agreement_from) == (pytest.approx(0.8), "p_chosen")
-    assert (facts.strength, facts.strength_from) == (pytest.approx(0.6), "p_chosen")
+    assert facts.agreement == pytest.approx(0.8)
+    assert facts.strength == pytest.approx(0.6)
+    assert (facts.agreement_from, facts.strength_from) == ("p_chosen", "p_chosen")
 
 
 def test_labels_that_say_nothing_of_themselves_are_unknown_not_certain(tmp_path: Path) -> None:

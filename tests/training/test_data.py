@@ -119,7 +119,7 @@ def test_other_datasets_shapes_are_read(row: dict[str, Any]) -> None:
 
 
 def test_answers_come_from_revisions_and_helpful_ones(tmp_path: Path) -> None:
-    helpful = [
+    helpful: list[dict[str, Any]] = [
         {"prompt": "Hi", "response": "Hello!"},
         {"messages": [{"role": "user", "content": "Bye"}, *said("Good bye!")]},
         {"messages": [{"role": "user", "content": "Bye"}]},
