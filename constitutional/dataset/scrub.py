@@ -17,7 +17,7 @@ _SECRET = re.compile(
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>)\]}]+")
 _HOST = re.compile(
     r"\b(?:localhost|\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?\b|\[[0-9a-fA-F:]{2,}\](?::\d{1,5})?"
-    r"|\b[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+:\d{2,5}\b"
+    r"|\b[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?!\.(?:jsonl?|csv|tsv|parquet|yaml|txt):)\.[A-Za-z0-9-]+:\d{2,5}\b"
     r"|\bhost=\S+"
 )
 _UNIX = re.compile(
