@@ -58,14 +58,12 @@ from constitutional.models.scripted import ScriptedModel, ScriptedOptions
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.models.vllm import VLLMModel, VLLMOptions
 from constitutional.plugins import Register
-from constitutional.pocket.provider import pocket_model
 
 
 @hookimpl
 def register_models(register: Register) -> None:
     register("anthropic", AnthropicModel, config=AnthropicOptions)
     register("openai", OpenAIModel, config=OpenAIOptions)
-    register("pocket", pocket_model)
     register("scripted", ScriptedModel, config=ScriptedOptions)
     register("transformers", TransformersModel.create, config=TransformersOptions)
     register("vllm", VLLMModel.create, config=VLLMOptions)

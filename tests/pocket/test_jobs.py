@@ -25,6 +25,7 @@ from constitutional.pocket.answers import VARIED, draw, good
 from constitutional.pocket.corpus import Amounts, corpus, texts
 from constitutional.pocket.jobs import Example
 from constitutional.pocket.pools import pool_of, sample
+from constitutional.pocket.provider import SHIPPED
 from constitutional.pocket.words import NEW_HAZARDS
 from constitutional.pocket.world import read
 from constitutional.roles import Remember, _just_work
@@ -75,6 +76,8 @@ def heard() -> Heard:
 
 @pytest.fixture
 def assembly(heard: Heard) -> Assembly:
+    if not SHIPPED.is_dir():
+        pytest.skip("the pocket model is not there: python -m constitutional.pocket.make")
     config: RunConfig = read_run(RUN_FILE)
     return assemble(config, PluginHost(), RUN_FILE.parent, Binding(heard))
 
