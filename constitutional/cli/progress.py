@@ -13,6 +13,7 @@ import click
 
 from constitutional.config.run import RunConfig
 from constitutional.ledger import RunFolder
+from constitutional.models.batch import Desk
 from constitutional.models.meter import RoleCount
 from constitutional.pipeline.run import Stop, run_prompts
 from constitutional.pipeline.state import RunState
@@ -73,7 +74,8 @@ class Display:
             if self._terminal:
                 self._draw(lines(self.state))
             else:
-                click.echo(" | ".join(lines(self.state)[:2]), err=True)
+                shown = lines(self.state)
+                click.echo(" | ".join([*shown[:2], *shown[4:]]), err=True)
 
     def end(self) -> None:
         if self._terminal and not self._quiet and self.state is not None:
@@ -111,7 +113,13 @@ def lines(state: RunState) -> list[str]:
         retried = ", ".join(f"{reason} {count}" for reason, count in throttle.retries.items())
         flights.append(f"{throttle.active}/{int(throttle.limit)} in flight{rate}{retried and f' (retried: {retried})'}")
     shown.append(f"models   {'; '.join(flights)}")
+    shown += [_batches(desk) for desk in state.desks]
     return shown
+
+
+def _batches(desk: Desk) -> str:
+    out = "; ".join(f"{status.done:,} of {desk.sizes[token]:,} done" for token, status in desk.out.items())
+    return f"batches  {desk.model}: {desk.queued:,} requests gathered; out: {out or 'none'}"
 
 
 def duration(seconds: float) -> str:

@@ -17,9 +17,9 @@ from constitutional.plugins import PluginHost
 
 UNIMPORTANT = {
     "prompts", "limit", "concurrency", "max_cost", "max_calls", "max_failure_rate", "out", "test_fraction",
-    "split.similarity", "split.exact", "split.tags",
+    "split.similarity", "split.exact", "split.tags", "batch.max_wait", "batch.prompts", "batch.poll",
 }  # fmt: skip
-UNIMPORTANT_OF_MODELS = {"base_url", "api_key_env", "timeout", "concurrency", "prices", "license"}
+UNIMPORTANT_OF_MODELS = {"base_url", "api_key_env", "timeout", "concurrency", "prices", "license", "batch"}
 SOURCES = ("models.policy.", "system", "seed")
 """A change of these changes the answers themselves, and with them everything that was derived from them."""
 

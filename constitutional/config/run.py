@@ -40,6 +40,9 @@ class ModelConfig(_Strict):
     stop: list[str] = []
     timeout: float = Field(default=120.0, gt=0, description="Seconds until a call counts as hung and is retried.")
     concurrency: int | None = Field(default=None, gt=0, description="Most calls in flight; default: the run's.")
+    batch: bool = Field(
+        default=False, description="Ask by the provider's batches, at half the price: replies take hours."
+    )
     prices: Prices | None = None
     license: str | None = Field(default=None, description="The licence of the model, for the dataset's card.")
     options: dict[str, Any] = Field(default={}, description="The provider's own options.")
@@ -51,6 +54,18 @@ class ModelConfig(_Strict):
         if not (provider and colon and model):
             raise ValueError(f"{name!r} is not of the form provider:model, for example openai:gpt-4o-mini")
         return name
+
+
+class BatchConfig(_Strict):
+    """How a run waits for batches, where a model is asked by them."""
+
+    max_wait: float | None = Field(
+        default=None,
+        gt=0,
+        description="Hours; then a batch is cancelled and the rest asked directly, at the full price.",
+    )
+    prompts: int = Field(default=10_000, gt=0, description="Prompts in work at once: about as many go into one batch.")
+    poll: float = Field(default=60.0, gt=0, description="Seconds between two looks at a batch.")
 
 
 class PluginConfig(_Strict):
@@ -126,6 +141,7 @@ class RunConfig(_Strict):
     test_fraction: float = Field(default=0.0, ge=0, lt=1, description="Share of prompts put in the test split.")
     split: SplitConfig = SplitConfig()
     concurrency: int = Field(default=64, gt=0, description="Most calls in flight per model.")
+    batch: BatchConfig = BatchConfig()
     max_cost: float | None = Field(default=None, gt=0, description="Stop, keeping everything, at this much money.")
     max_calls: int | None = Field(default=None, gt=0, description="Stop, keeping everything, after this many calls.")
     max_failure_rate: float = Field(default=0.1, ge=0, le=1, description="Stop when more prompts than this fail.")

@@ -64,6 +64,11 @@ class Ledger:
         if not task.cancelled():
             task.exception()
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being looked up or asked."""
+        return len(self._in_flight)
+
     async def landed(self) -> None:
         """Wait until no call is in flight."""
         while self._in_flight:

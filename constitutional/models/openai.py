@@ -5,10 +5,14 @@ and the reply is read from its JSON here: building the SDK's response models wou
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import math
 import os
 from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,7 +24,7 @@ from constitutional.errors import (
     ModelUnavailableError,
     TransientError,
 )
-from constitutional.models.base import NoLogprobs, normalised, split_reasoning
+from constitutional.models.base import BatchApi, NoLogprobs, Post, normalised, split_reasoning
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
 from constitutional.roles import ModelSetup
 
@@ -49,6 +53,7 @@ class OpenAIModel:
         self._options = options
         self._client: Any = None
         self._raw: Any = None
+        self._send: Post = self._post
         self._constraint = Constraint()
         self._max_tokens = options.max_tokens_field or ("max_tokens" if self._address else "max_completion_tokens")
 
@@ -65,7 +70,8 @@ class OpenAIModel:
         return self._setup.base_url or os.environ.get("OPENAI_BASE_URL")
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        data = await self._constraint.post(self._post, self._body(request), _response_format(request))
+        send = partial(self._send, sample=request.sample)
+        data = await self._constraint.post(send, self._body(request), _response_format(request))
         try:
             choice = data["choices"][0]
             message = choice["message"]
@@ -83,7 +89,7 @@ class OpenAIModel:
         body = self._body(request) | {self._max_tokens: MOST_WRAPPING if wrapped else 1, "temperature": 0}
         body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         body.pop("seed", None)
-        data = await self._post(body)
+        data = await self._send(body, request.sample)
         try:
             logprobs = data["choices"][0].get("logprobs")
             if not logprobs or not logprobs.get("content"):
@@ -93,6 +99,21 @@ class OpenAIModel:
             raise _not_a_completion(data) from error
         probabilities = normalised(weights, options) if mass >= LEAST_MASS else ()
         return Choice(probabilities, "logprobs", mass, _usage(data))
+
+    def through(self, post: Post) -> OpenAIModel:
+        other = copy.copy(self)
+        other._send = post
+        return other
+
+    def batches(self) -> BatchApi:
+        from constitutional.models.openai_batches import OpenAIBatches
+
+        return OpenAIBatches(self)
+
+    def client(self) -> Any:
+        if self._client is None:
+            self._connect()
+        return self._client
 
     async def aclose(self) -> None:
         if self._client is not None:
@@ -114,19 +135,24 @@ class OpenAIModel:
         body |= {name: value for name, value in settings.items() if value is not None}
         return body | self._options.extra_body
 
-    async def _post(self, body: dict[str, Any]) -> Any:
-        if self._client is None:
-            self._connect()
+    @contextlib.contextmanager
+    def faults(self) -> Iterator[None]:
+        """The SDK's errors as ours."""
         import openai
 
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
-            response = await self._client.post("/chat/completions", cast_to=self._raw, content=content)
+            yield
         except openai.APIStatusError as error:
             retry_after = parse_retry_after(error.response.headers.get("retry-after"))
             raise_for_status(self.id, error.status_code, _detail(error), error.code, retry_after)
         except openai.APIConnectionError as error:
             raise no_answer(self.id, error, self._setup.timeout) from error
+
+    async def _post(self, body: dict[str, Any], sample: int = 0) -> Any:
+        client = self.client()
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        with self.faults():
+            response = await client.post("/chat/completions", cast_to=self._raw, content=content)
         try:
             return json.loads(response.content)
         except ValueError as error:

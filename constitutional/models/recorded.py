@@ -17,7 +17,7 @@ from constitutional.ledger import CallRow, Ledger
 from constitutional.models.base import ChatModel, NoLogprobs, read_option
 from constitutional.models.groups import leader_first
 from constitutional.models.meter import Meter, Price
-from constitutional.models.throttle import Throttle
+from constitutional.models.throttle import Lane
 
 R = TypeVar("R", ChatReply, Choice)
 SAMPLES = 5
@@ -32,7 +32,7 @@ class RecordedModel:
         adapter: ChatModel,
         role: str,
         ledger: Ledger,
-        throttle: Throttle,
+        lane: Lane,
         meter: Meter,
         sampling: Sampling,
         price: Price,
@@ -40,7 +40,7 @@ class RecordedModel:
         self._adapter = adapter
         self._role = role
         self._ledger = ledger
-        self._throttle = throttle
+        self._lane = lane
         self._meter = meter
         self._sampling = sampling
         self._price = price
@@ -123,7 +123,7 @@ class RecordedModel:
                 began = time.time()
             return await call()
 
-        reply = await self._throttle.call(attempt)
+        reply = await self._lane.call(attempt)
         self._meter.made(self._role, self.id, reply.usage, self._price.of(reply.usage))
         return reply, began
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import Callable, Generator, Iterator
@@ -16,6 +17,7 @@ from constitutional.core.records import Prompt, Reason, Reject, Trace
 from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedError
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
+from constitutional.models.groups import batching
 from constitutional.models.meter import Meter
 from constitutional.pipeline.gate import Gate, state_of
 from constitutional.pipeline.prompts import RowFault, count_prompts, read_prompts
@@ -29,7 +31,15 @@ WINDOW = 2
 """Prompts in work per call in flight: enough that the model never waits for a prompt to be between two calls."""
 LOOK_BACK = 1000
 """Finished prompts looked up at once on resume."""
-RETRIED = ("server_error", "overloaded", "timeout", "connection", "malformed_reply", Reason.PLUGIN_FAILED)
+RETRIED = (
+    "server_error",
+    "overloaded",
+    "timeout",
+    "connection",
+    "malformed_reply",
+    "batch_expired",
+    Reason.PLUGIN_FAILED,
+)
 """Failures that the next session tries again. A refused request would only be refused again."""
 
 Reports = Callable[[RunState], None]
@@ -89,8 +99,8 @@ async def run_prompts(
     try:
         with LedgerView(folder.ledger) as view:
             meter = _meter(config, view)
-            assembly = assemble(config, host, base, recorded(ledger, meter, config))
-            state = RunState(meter, assembly.models.throttles, _total(config, base))
+            assembly = assemble(config, host, base, recorded(ledger, meter, config, batches=True))
+            state = RunState(meter, assembly.models.throttles, _total(config, base), desks=assembly.models.desks)
             session = 1 + max(int(view.one(f"SELECT max(session) FROM {table}") or 0) for table in ("traces", "rows"))
             ledger.set_meta("config", json.dumps(config.model_dump(mode="json"), sort_keys=True))
             ledger.set_meta("plan", assembly.plan)
@@ -106,7 +116,8 @@ async def run_prompts(
             info = RunInfo(config.model_dump(mode="json"), assembly.plan)
             host.observe("run_started", run=info, folder=folder.path)
             try:
-                result = await driver.drive(read_prompts(config.prompts or "-", base))
+                with batching() if assembly.models.desks else contextlib.nullcontext():
+                    result = await driver.drive(read_prompts(config.prompts or "-", base))
             finally:
                 await assembly.models.aclose()
             host.observe("run_finished", run=info, result=result)
@@ -164,6 +175,8 @@ class _Driver:
     async def _admit(self, rows: Iterator[Prompt | RowFault]) -> None:
         """Keep a window of prompts in work, until there are no more or there is a reason to stop."""
         window = max(4, self._config.concurrency * WINDOW)
+        if self._assembly.models.desks:
+            window = max(window, self._config.batch.prompts)
         position = itertools.count()
         prompts = 0
         while batch := await asyncio.to_thread(self._next_batch, rows):
@@ -283,13 +296,17 @@ class _Driver:
             _settle(self._failed, fault)
 
     def _end(self, why: str, status: str) -> None:
-        """Start no further call; those on their way finish."""
+        """Start no further call; those on their way finish. Batches are waited for only where a budget ended the run: they
+        are part of it. Else the next session collects them."""
         if self._why is not None:
             return
         self._why, self._status = why, status
         self._state.meter.stopping = why
         for throttle in self._assembly.models.throttles.values():
             throttle.stop(why)
+        if status != "budget":
+            for desk in self._assembly.models.desks:
+                desk.leave(why)
         self._finished.set()
 
     async def _watch(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
 from constitutional.core.records import Reason, Trace
+from constitutional.models.batch import Desk
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
 
@@ -27,6 +29,8 @@ class RunState:
     pairs: int = 0
     failures: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
+    desks: Sequence[Desk] = ()
+    """Where requests wait for providers' batches."""
     began: float = field(default_factory=monotonic)
 
     def traced(self, trace: Trace) -> None:

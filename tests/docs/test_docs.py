@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from constitutional.builtin.rules import AnyRule
 from constitutional.config.run import (
+    BatchConfig,
     ROLES,
     ModelConfig,
     PartConfig,
@@ -99,6 +100,7 @@ def test_every_benchmark_is_on_its_page() -> None:
         ("A part", PartConfig),
         ("Watch", WatchConfig),
         ("Split", SplitConfig),
+        ("Batch", BatchConfig),
     ],
 )
 def test_every_key_of_the_run_file_is_described_with_its_default(title: str, model: type[BaseModel]) -> None:
