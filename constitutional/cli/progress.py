@@ -113,6 +113,8 @@ def lines(state: RunState) -> list[str]:
         retried = ", ".join(f"{reason} {count}" for reason, count in throttle.retries.items())
         flights.append(f"{throttle.active}/{int(throttle.limit)} in flight{rate}{retried and f' (retried: {retried})'}")
     shown.append(f"models   {'; '.join(flights)}")
+    if state.pool is not None:
+        shown.append(f"ray      {state.pool.line()}")
     shown += [_batches(desk) for desk in state.desks]
     return shown
 

@@ -13,7 +13,7 @@ from constitutional.errors import ConfigError
 
 PLAIN = (
     "prompts", "constitution", "system", "responses", "rounds", "min_margin", "limit", "seed", "concurrency",
-    "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge",
+    "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge", "engine",
 )  # fmt: skip
 API = ("openai:", "anthropic:")
 POCKET_PROMPTS = Path(__file__).parent.parent / "pocket" / "shop.jsonl"
@@ -38,6 +38,8 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
     data |= {name: flags[name] for name in PLAIN if flags[name] is not None}
     data["models"] = models
     _paths_from_flags(data, flags, base)
+    if flags["replicas"] is not None:
+        data["ray"] = dict(data.get("ray") or {}) | {"replicas": flags["replicas"]}
     if flags["batch_max_wait"] is not None:
         data["batch"] = dict(data.get("batch") or {}) | {"max_wait": flags["batch_max_wait"]}
     if flags["strategy"] is not None:

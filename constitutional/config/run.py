@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -66,6 +66,21 @@ class BatchConfig(_Strict):
     )
     prompts: int = Field(default=10_000, gt=0, description="Prompts in work at once: about as many go into one batch.")
     poll: float = Field(default=60.0, gt=0, description="Seconds between two looks at a batch.")
+
+
+class RayConfig(_Strict):
+    """The pool of a run with `engine: ray`."""
+
+    replicas: int = Field(
+        default=1, gt=0, description="Most replicas; each joins as soon as the cluster has room for it."
+    )
+    cpus: float = Field(default=1.0, ge=0, description="CPUs of one replica.")
+    gpus: float | None = Field(
+        default=None, ge=0, description="GPUs of one; default: 1 where it loads a model, else 0."
+    )
+    address: str | None = Field(
+        default=None, description="The cluster, or `auto`; default: RAY_ADDRESS, else this machine."
+    )
 
 
 class PluginConfig(_Strict):
@@ -141,6 +156,8 @@ class RunConfig(_Strict):
     test_fraction: float = Field(default=0.0, ge=0, lt=1, description="Share of prompts put in the test split.")
     split: SplitConfig = SplitConfig()
     concurrency: int = Field(default=64, gt=0, description="Most calls in flight per model.")
+    engine: Literal["local", "ray"] = Field(default="local", description="Where prompts are worked on.")
+    ray: RayConfig = RayConfig()
     batch: BatchConfig = BatchConfig()
     max_cost: float | None = Field(default=None, gt=0, description="Stop, keeping everything, at this much money.")
     max_calls: int | None = Field(default=None, gt=0, description="Stop, keeping everything, after this many calls.")
@@ -172,6 +189,15 @@ class RunConfig(_Strict):
             if wanted is not None and wanted not in self.models:
                 known = ", ".join(sorted(self.models)) or "none"
                 raise ValueError(f"{role}.model: no model {wanted!r} under `models` (there are: {known})")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_wait(self) -> RunConfig:
+        batched = next((name for name, model in self.models.items() if model.batch), None)
+        if self.engine == "ray" and batched is not None:
+            raise ValueError(
+                f"engine: ray does not go with models.{batched}.batch: a provider's batches need one driver only"
+            )
         return self
 
     def part(self, role: str) -> PartConfig:

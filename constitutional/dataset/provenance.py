@@ -29,7 +29,7 @@ METAS = (
     "plan", "config", "constitution", "templates", "template_texts", "models", "judge_card", "status", "human_labels",
 )  # fmt: skip
 """What the ledger holds of a run besides its rows."""
-OF_THE_MACHINE = {"out", "concurrency", "batch", "max_cost", "max_calls", "max_failure_rate"}
+OF_THE_MACHINE = {"out", "concurrency", "batch", "engine", "ray", "max_cost", "max_calls", "max_failure_rate"}
 OF_A_CONNECTION = {"batch", "base_url", "api_key_env", "timeout", "concurrency", "prices"}
 RUN_NAME = 12
 

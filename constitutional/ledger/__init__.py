@@ -3,6 +3,7 @@
 from constitutional.ledger.batches import BatchJournal, SentBatch
 from constitutional.ledger.folder import RunFolder
 from constitutional.ledger.ledger import Ledger, LedgerView
+from constitutional.ledger.once import Once
 from constitutional.ledger.rows import CallRow, TraceRow
 from constitutional.ledger.schema import create_or_check
 from constitutional.ledger.sifted import Sifted, record_sifted, without
@@ -12,6 +13,7 @@ __all__ = [
     "CallRow",
     "Ledger",
     "LedgerView",
+    "Once",
     "RunFolder",
     "SentBatch",
     "Sifted",

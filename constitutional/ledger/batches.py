@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from constitutional.ledger.ledger import Ledger, LedgerView
-from constitutional.ledger.rows import Change
+from constitutional.ledger.rows import Change, Statement
 
 TABLES = (
     """
@@ -91,7 +91,7 @@ class BatchJournal:
         in order, so that a batch is not forgotten before they are on disk."""
         done = set(names)
         batch.names -= done
-        gone = [
+        gone: list[Statement] = [
             ("DELETE FROM batch_requests WHERE token = ? AND name = ?", (batch.token, bytes.fromhex(name)))
             for name in done
         ]

@@ -40,7 +40,7 @@ class AnthropicModel:
         self._options = options
         self._client: Any = None
         self._raw: Any = None
-        self._send: Post = self._post
+        self._send: Post = self.post
         self._constraint = Constraint()
 
     @property
@@ -124,7 +124,7 @@ class AnthropicModel:
         except anthropic.APIConnectionError as error:
             raise no_answer(self.id, error, self._setup.timeout) from error
 
-    async def _post(self, body: dict[str, Any], sample: int = 0) -> Any:
+    async def post(self, body: dict[str, Any], sample: int = 0) -> Any:
         client = self.client()
         with self.faults():
             response = await client.post("/v1/messages", cast_to=self._raw, body=body)

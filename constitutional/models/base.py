@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -30,8 +30,10 @@ class ChatModel(Protocol):
     async def aclose(self) -> None: ...
 
 
-Post = Callable[[dict[str, Any], int], Awaitable[Any]]
-"""Sends the body of a request, for the sample of that number, and gives the JSON of the reply."""
+class Post(Protocol):
+    async def __call__(self, body: dict[str, Any], sample: int) -> Any:
+        """Sends the body of a request, for the sample of that number, and gives the JSON of the reply."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,10 @@ class BatchApi(Protocol):
 @runtime_checkable
 class BatchingModel(ChatModel, Protocol):
     """A model whose provider takes batches too."""
+
+    async def post(self, body: dict[str, Any], sample: int) -> Any:
+        """Sends one request at once. Implements ``Post``."""
+        ...
 
     def through(self, post: Post) -> ChatModel:
         """This model, whose requests ``post`` sends."""

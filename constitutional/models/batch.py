@@ -10,6 +10,8 @@ and whoever waits for one of its replies goes on when it is there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -24,7 +26,7 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.ledger import BatchJournal, SentBatch
-from constitutional.models.base import BatchApi, BatchingModel, BatchLine, BatchStatus, ChatModel
+from constitutional.models.base import BatchApi, BatchingModel, BatchLine, BatchStatus, ChatModel, Post
 from constitutional.models.groups import joined_a_batch
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
@@ -151,6 +153,14 @@ class Desk:
             return await waiter
         finally:
             self.waiting -= 1
+
+    async def scout(self, ask: Post, body: dict[str, Any], sample: int) -> Any:
+        """Ask directly. ``AgainError`` where an earlier session has sent this very request in a batch: then it had found
+        out what a scout finds out. Implements ``base.Post``."""
+        self._start()
+        if digest([sample, body]) in self._sent:
+            raise AgainError(f"{self.model}: in a batch already")
+        return await ask(body, sample)
 
     def leave(self, why: str) -> None:
         """Wait no longer. A batch that is out stays out, and the next session collects it."""
@@ -409,6 +419,7 @@ class BatchedModel:
     def __init__(self, direct: BatchingModel, desk: Desk, throttle: Throttle) -> None:
         self._direct = direct
         self._batched = direct.through(desk.post)
+        self._scout = direct.through(functools.partial(desk.scout, direct.post))
         self._throttle = throttle
         self._scouted: set[str] = set()
         self._locks = {kind: asyncio.Lock() for kind in ("chat", "schema", "choose")}
@@ -434,9 +445,11 @@ class BatchedModel:
         if kind not in self._scouted:
             async with self._locks[kind]:
                 if kind not in self._scouted:
-                    reply = await self._throttle.call(lambda: ask(self._direct))
+                    with contextlib.suppress(AgainError):
+                        reply = await self._throttle.call(lambda: ask(self._scout))
+                        self._scouted.add(kind)
+                        return reply
                     self._scouted.add(kind)
-                    return reply
         failures = 0
         while True:
             try:

@@ -53,7 +53,7 @@ class OpenAIModel:
         self._options = options
         self._client: Any = None
         self._raw: Any = None
-        self._send: Post = self._post
+        self._send: Post = self.post
         self._constraint = Constraint()
         self._max_tokens = options.max_tokens_field or ("max_tokens" if self._address else "max_completion_tokens")
 
@@ -148,7 +148,7 @@ class OpenAIModel:
         except openai.APIConnectionError as error:
             raise no_answer(self.id, error, self._setup.timeout) from error
 
-    async def _post(self, body: dict[str, Any], sample: int = 0) -> Any:
+    async def post(self, body: dict[str, Any], sample: int = 0) -> Any:
         client = self.client()
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         with self.faults():

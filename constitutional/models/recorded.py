@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from constitutional.core.digest import digest, seed_for
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
-from constitutional.ledger import CallRow, Ledger
+from constitutional.ledger import CallRow, Once
 from constitutional.models.base import ChatModel, NoLogprobs, read_option
 from constitutional.models.groups import leader_first
 from constitutional.models.meter import Meter, Price
@@ -31,7 +31,7 @@ class RecordedModel:
         self,
         adapter: ChatModel,
         role: str,
-        ledger: Ledger,
+        ledger: Once,
         lane: Lane,
         meter: Meter,
         sampling: Sampling,
@@ -112,15 +112,15 @@ class RecordedModel:
         return counted(await leader_first([partial(draw, sample) for sample in range(SAMPLES)]), options)
 
     async def _ask(self, call: Callable[[], Awaitable[R]]) -> tuple[R, float]:
-        """The reply, and when it was first asked for. The budget is asked just before the call is sent, not when it joins
-        the queue."""
+        """The reply, and when it was first asked for, by a clock that never jumps. The budget is asked just before the call
+        is sent, not when it joins the queue."""
         began = 0.0
 
         async def attempt() -> R:
             nonlocal began
             if not began:
                 self._meter.admit()
-                began = time.time()
+                began = time.monotonic()
             return await call()
 
         reply = await self._lane.call(attempt)
@@ -128,7 +128,7 @@ class RecordedModel:
         return reply, began
 
     def _row(self, key: str, value: Any, reply: str, usage: Usage, began: float) -> CallRow:
-        now, cost = time.time(), self._price.of(usage)
+        cost = self._price.of(usage)
         return CallRow(
             key,
             self._role,
@@ -139,8 +139,8 @@ class RecordedModel:
             usage.completion,
             usage.cached,
             cost,
-            now - began,
-            now,
+            time.monotonic() - began,
+            time.time(),
         )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from constitutional.models.groups import batching
 from constitutional.models.meter import Meter
 from constitutional.pipeline.gate import Gate, state_of
 from constitutional.pipeline.prompts import RowFault, count_prompts, read_prompts
+from constitutional.pipeline.ray_pool import RayPool
 from constitutional.pipeline.setup import Assembly, answers_key, assemble, recorded
 from constitutional.pipeline.state import RunState
-from constitutional.pipeline.trace import trace_prompt
+from constitutional.pipeline.trace import not_storable, trace_prompt
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunInfo, RunResult
 
@@ -42,6 +44,8 @@ RETRIED = (
 )
 """Failures that the next session tries again. A refused request would only be refused again."""
 
+Tracer = Callable[[Prompt], Awaitable[Trace]]
+"""Makes the trace of one prompt: here, or elsewhere."""
 Reports = Callable[[RunState], None]
 
 
@@ -99,7 +103,7 @@ async def run_prompts(
     try:
         with LedgerView(folder.ledger) as view:
             meter = _meter(config, view)
-            assembly = assemble(config, host, base, recorded(ledger, meter, config, batches=True))
+            assembly = assemble(config, host, base, recorded(ledger, meter, config, ledger))
             state = RunState(meter, assembly.models.throttles, _total(config, base), desks=assembly.models.desks)
             session = 1 + max(int(view.one(f"SELECT max(session) FROM {table}") or 0) for table in ("traces", "rows"))
             ledger.set_meta("config", json.dumps(config.model_dump(mode="json"), sort_keys=True))
@@ -112,13 +116,19 @@ async def run_prompts(
             ledger.set_meta("judge_card", assembly.card.dump() if assembly.card else "")
             if started is not None:
                 started(state)
+            pool = RayPool(config, base, assembly, ledger, meter) if config.engine == "ray" else None
+            state.pool = pool
             driver = _Driver(config, assembly, ledger, view, host, state, stop, failed, session)
             info = RunInfo(config.model_dump(mode="json"), assembly.plan)
             host.observe("run_started", run=info, folder=folder.path)
             try:
+                if pool is not None:
+                    await pool.start()
                 with batching() if assembly.models.desks else contextlib.nullcontext():
                     result = await driver.drive(read_prompts(config.prompts or "-", base))
             finally:
+                if pool is not None:
+                    await pool.aclose()
                 await assembly.models.aclose()
             host.observe("run_finished", run=info, result=result)
             return result
@@ -149,6 +159,9 @@ class _Driver:
         self._stop = stop
         self._failed = failed
         self._session = session
+        self._trace_prompt: Tracer = functools.partial(trace_prompt, cast=assembly.cast)
+        if state.pool is not None:
+            self._trace_prompt = state.pool.trace
         self._observed = host.observers("trace_finished")
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
@@ -175,6 +188,8 @@ class _Driver:
     async def _admit(self, rows: Iterator[Prompt | RowFault]) -> None:
         """Keep a window of prompts in work, until there are no more or there is a reason to stop."""
         window = max(4, self._config.concurrency * WINDOW)
+        if self._state.pool is not None:
+            window *= self._config.ray.replicas
         if self._assembly.models.desks:
             window = max(window, self._config.batch.prompts)
         position = itertools.count()
@@ -252,7 +267,7 @@ class _Driver:
 
     async def _trace(self, prompt: Prompt, position: int) -> None:
         try:
-            trace = await trace_prompt(prompt, self._assembly.cast)
+            trace = await self._trace_prompt(prompt)
         except RunStoppedError as stopped:
             self._end(str(stopped), "budget")
             return
@@ -266,8 +281,7 @@ class _Driver:
         try:
             row = TraceRow.of(trace, state, self._session, position)
         except (TypeError, ValueError) as error:
-            detail = f"a plugin's record cannot be stored: {type(error).__name__}: {error!r}"
-            trace = Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True),))
+            trace = not_storable(prompt, error)
             row = TraceRow.of(trace, state, self._session, position)
         try:
             self._ledger.write(row)
@@ -304,6 +318,8 @@ class _Driver:
         self._state.meter.stopping = why
         for throttle in self._assembly.models.throttles.values():
             throttle.stop(why)
+        if self._state.pool is not None:
+            self._state.pool.stop(why)
         if status != "budget":
             for desk in self._assembly.models.desks:
                 desk.leave(why)

@@ -24,7 +24,7 @@ from constitutional.errors import (
     UsageError,
     near_matches,
 )
-from constitutional.ledger import BatchJournal, Ledger
+from constitutional.ledger import BatchJournal, Ledger, Once
 from constitutional.models.base import BatchingModel, ChatModel
 from constitutional.models.batch import BatchedModel, Desk, Purse, Straight, Waits
 from constitutional.models.meter import Meter, Price
@@ -348,21 +348,21 @@ class _Silent:
         raise RunStoppedError(f"{self.id} was asked while the configuration was only checked")
 
 
-def recorded(ledger: Ledger, meter: Meter, config: RunConfig, *, batches: bool = False) -> Bind:
-    """Models whose every reply goes through the ledger, and so does the work of plugins. ``batches``: models that are to
-    be asked by batches are; without, they are asked directly."""
+def recorded(ledger: Once, meter: Meter, config: RunConfig, batches: Ledger | None = None) -> Bind:
+    """Models whose every reply goes through the ledger, and so does the work of plugins. ``batches``: the same ledger,
+    where models that are to be asked by batches are; without it they are asked directly."""
     return _Recorded(ledger, meter, config, batches)
 
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    ledger: Ledger
+    ledger: Once
     meter: Meter
     config: RunConfig
-    batches: bool
+    batches: Ledger | None
 
     def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
-        batched = models.by_batches(role, entry, self.ledger, self.meter) if self.batches else None
+        batched = models.by_batches(role, entry, self.batches, self.meter) if self.batches else None
         return RecordedModel(
             batched or models.adapter(role, entry),
             role,

@@ -11,6 +11,7 @@ from constitutional.core.records import Reason, Trace
 from constitutional.models.batch import Desk
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
+from constitutional.pipeline.ray_pool import RayPool
 
 JUDGED_OVER = 100
 """Prompts over which the failure rate is judged while a run goes on: three failures of the first ten are no trend, and
@@ -31,6 +32,8 @@ class RunState:
     rejects: Counter[str] = field(default_factory=Counter)
     desks: Sequence[Desk] = ()
     """Where requests wait for providers' batches."""
+    pool: RayPool | None = None
+    """The replicas that make the traces, where it is not this process."""
     began: float = field(default_factory=monotonic)
 
     def traced(self, trace: Trace) -> None:

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from constitutional.builtin.rules import AnyRule
 from constitutional.config.run import (
-    BatchConfig,
     ROLES,
+    BatchConfig,
     ModelConfig,
     PartConfig,
     PluginConfig,

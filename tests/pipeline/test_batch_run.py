@@ -51,13 +51,13 @@ def server(started: Server) -> Iterator[Server]:
     started.configure(batch_delay=0.0, batch_limit=None, batch_expired=0.0, batch_500=0.0, batch_poison=None, poison=[])
 
 
-def configured(folder: Path, server: Server, provider: str, batch: bool, **settings: Any) -> RunConfig:
+def configured(folder: Path, server: Server, provider: str, batched: bool, **settings: Any) -> RunConfig:
     folder.mkdir(exist_ok=True)
     (folder / "words.yaml").write_text(json.dumps({"name": "words", "tiers": [tier("t", "strong", "mara", "sone")]}))
     write_prompts(folder / "prompts.jsonl", PROMPTS)
     model = {
         "name": f"{provider}:test-model", "base_url": server.url if provider == "openai" else server.anthropic_url,
-        "api_key_env": "SOME_KEY", "batch": batch, "prices": {"input": 1, "output": 10},
+        "api_key_env": "SOME_KEY", "batch": batched, "prices": {"input": 1, "output": 10},
     }  # fmt: skip
     given = {
         "prompts": "prompts.jsonl", "constitution": "words.yaml", "models": {"policy": model}, "responses": 2,
@@ -66,8 +66,8 @@ def configured(folder: Path, server: Server, provider: str, batch: bool, **setti
     return RunConfig.model_validate(given | settings)
 
 
-def run(folder: Path, server: Server, provider: str, batch: bool, **settings: Any) -> RunResult:
-    config = configured(folder, server, provider, batch, **settings)
+def run(folder: Path, server: Server, provider: str, batched: bool, **settings: Any) -> RunResult:
+    config = configured(folder, server, provider, batched, **settings)
     run_folder = RunFolder(folder / "run")
     run_folder.create()
     result = asyncio.run(run_prompts(config, run_folder, PluginHost(), folder))
@@ -129,7 +129,7 @@ def test_a_batch_that_is_refused_for_one_request_is_halved(tmp_path: Path, serve
 
 def test_where_too_much_is_queued_at_the_provider_batches_get_smaller(tmp_path: Path, server: Server) -> None:
     server.configure(batch_limit=10)
-    result = run(tmp_path, server, "openai", True)
+    result = run(tmp_path, server, "openai", True, limit=6)
     sizes = server.stats()["batches"]
     assert result.status == "complete"
     assert result.failures == 0
@@ -165,18 +165,17 @@ def test_a_budget_of_money_keeps_a_batch_small(tmp_path: Path, server: Server, m
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("id_known", [True, False])
+@pytest.mark.parametrize(("provider", "id_known"), [("openai", True), ("openai", False), ("anthropic", False)])
 def test_killed_between_sending_and_collecting_it_asks_nothing_twice(
     tmp_path: Path, server: Server, provider: str, id_known: bool
 ) -> None:
     """Where the process died before it could write the id down, the batch is found at the provider."""
-    run(tmp_path / "direct", server, provider, False)
+    calls = run(tmp_path / "direct", server, provider, False, limit=4).calls_made
     server.reset()
     server.configure(batch_delay=1.5)
     before = len(server.stats()["batches"])
     folder = tmp_path / "batched"
-    config = configured(folder, server, provider, True)
+    config = configured(folder, server, provider, True, limit=4)
     (folder / "run.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
     command = (str(folder / "run.yaml"), "--out", str(folder / "run"))
     process = start("--quiet", *command)
@@ -192,7 +191,8 @@ def test_killed_between_sending_and_collecting_it_asks_nothing_twice(
     result = generate(*command)
     assert result["status"] == "complete"
     assert data(folder) == data(tmp_path / "direct")
-    assert server.stats()["batched_twice"] == 0
+    stats = server.stats()
+    assert sum(stats["batches"]) + stats["requests"] == calls
     assert left(folder) == 0
 
 
