@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import signal
+import sys
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,8 +125,10 @@ class RayPool:
         self._lost = 0
         self._why: str | None = None
         self._fault: BaseException | None = None
-        self._own_cluster = False
+        self._connected = False
         self._remote: Any = None
+        self._stdout = contextlib.redirect_stdout(sys.stderr)
+        """Ray reports lost processes there, and standard output is for results."""
 
     @property
     def homes(self) -> list[Home]:
@@ -139,6 +142,7 @@ class RayPool:
 
     async def start(self) -> None:
         ray = _ray()
+        self._stdout.__enter__()
         if not ray.is_initialized():
             before = signal.getsignal(signal.SIGTERM)
             await asyncio.to_thread(self._connect, ray)
@@ -187,8 +191,9 @@ class RayPool:
         for replica in self._replicas:
             with contextlib.suppress(Exception):
                 ray.kill(replica.actor)
-        if self._own_cluster:
+        if self._connected:
             await asyncio.to_thread(ray.shutdown)
+        self._stdout.__exit__(None, None, None)
 
     def _connect(self, ray: Any) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -205,7 +210,7 @@ class RayPool:
         except (ConnectionError, ValueError, RuntimeError) as error:
             where = f"the Ray cluster at {address}" if address else "Ray on this machine"
             raise ConfigError(f"engine: ray: {where} cannot be reached: {_first_line(error)}") from error
-        self._own_cluster = not address
+        self._connected = True
 
     def _gpus(self, ray: Any) -> float:
         """One where a replica loads a model and the cluster has any."""

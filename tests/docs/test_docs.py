@@ -21,6 +21,7 @@ from constitutional.config.run import (
     PartConfig,
     PluginConfig,
     Prices,
+    RayConfig,
     RunConfig,
     SplitConfig,
     WatchConfig,
@@ -101,6 +102,7 @@ def test_every_benchmark_is_on_its_page() -> None:
         ("Watch", WatchConfig),
         ("Split", SplitConfig),
         ("Batch", BatchConfig),
+        ("Ray", RayConfig),
     ],
 )
 def test_every_key_of_the_run_file_is_described_with_its_default(title: str, model: type[BaseModel]) -> None:
