@@ -42,6 +42,10 @@ _NO_EFFECT_ON_REPLIES = frozenset(
         "download_dir",
         "load_format",
         "disable_log_stats",
+        "enable_sleep_mode",
+        "enable_lora",
+        "max_loras",
+        "max_lora_rank",
     }
 )
 """Where and how fast. Every other engine option is part of the model's identity: better one call too many."""
@@ -105,7 +109,7 @@ class VLLMModel:
         async def on(llm: Any) -> R:
             return await work(await self._engine(llm))
 
-        return await self._shared.engine.use(on)
+        return await self._shared.use(on)
 
     async def _engine(self, llm: Any) -> _Engine:
         """With the renderer of this model, made once for each engine."""

@@ -17,7 +17,7 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from constitutional.core.digest import canonical
 from constitutional.errors import (
@@ -30,10 +30,12 @@ from constitutional.errors import (
 )
 from constitutional.models.engine import Engine, EngineDied
 from constitutional.models.local import ADAPTER, LocalModel, Once, in_one_line
+from constitutional.models.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+R = TypeVar("R")
 ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
@@ -46,6 +48,7 @@ RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 _starting = threading.Lock()
 """Engines start one after another: each measures the free memory, and each borrows standard output."""
+_turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = weakref.WeakKeyDictionary()
 _engines: weakref.WeakValueDictionary[str, SharedEngine] = weakref.WeakValueDictionary()
 
 
@@ -75,6 +78,23 @@ class SharedEngine:
             found._adapters.setdefault(model.adapter, len(found._adapters) + 1)
         return found
 
+    async def use(self, work: Callable[[Any], Awaitable[R]]) -> R:
+        """What ``work`` gives on the engine. One with vLLM's sleep mode shares its GPU, and has it awake in turns."""
+        if not self._settings.get("enable_sleep_mode"):
+            return await self.engine.use(work)
+        turns = _turns.setdefault(asyncio.get_running_loop(), Turns())
+        async with turns.of(self):
+            return await self.engine.use(work)
+
+    async def sleep(self) -> None:
+        await (await self.engine.get()).sleep(level=1)
+
+    async def wake(self) -> None:
+        started = self.engine.started
+        llm = await self.engine.get()
+        if started and await llm.is_sleeping():
+            await llm.wake_up()
+
     def joined(self) -> None:
         self._users += 1
 
@@ -87,6 +107,8 @@ class SharedEngine:
             with contextlib.suppress(Exception):  # an engine that did not start has said so to its callers
                 await self._shut_down(await self.engine.get())
                 await asyncio.sleep(0)
+        if (turns := _turns.get(asyncio.get_running_loop())) is not None:
+            turns.gone(self)
         self.thread.shutdown(wait=False)
 
     async def in_thread(self, work: Any) -> Any:
