@@ -13,6 +13,8 @@ COMMANDS = {
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
+    "report": "Write a page with plots of a run, a training or an evaluation.",
+    "view": "Read, search, compare and label a run's pairs in the browser.",
     "sample": "Write pairs of a run to a sheet, for people to label.",
     "watch": "Look for reward hacking and collapse in a run's labels.",
     "export": "Write a dataset in the format of another trainer or tool.",

@@ -19,9 +19,10 @@ def command(run: Path, as_json: bool) -> None:
     """
     from constitutional.cli.runs import open_run
     from constitutional.core.watch import Watch, warnings
+    from constitutional.ledger.labels import human_labels
 
     with open_run(run) as opened:
-        watch = Watch(json.loads(opened.view.meta("human_labels") or "{}"))
+        watch = Watch(human_labels(opened.view))
         for trace in opened.traces():
             watch.add(trace)
         limits = opened.config.watch
