@@ -12,6 +12,7 @@ from constitutional.cli.lazy import LazyGroup
 COMMANDS = {
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
+    "evaluate": "Compare models before and after on held-out prompts: did it work, and what did it cost?",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
     "report": "Write a page with plots of a run, a training or an evaluation.",
     "view": "Read, search, compare and label a run's pairs in the browser.",
