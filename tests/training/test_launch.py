@@ -20,7 +20,7 @@ def command(out: str, tiny: Path, *more: str) -> list[str]:
     return [
         sys.executable, "-m", "constitutional", "train", "data", "--model", str(tiny), "--out", out, "--lr", "1e-3",
         "--batch", "16", "--micro-batch", "4", "--max-steps", "12", "--eval-every", "4", "--save-every", "4", "--cpu",
-        *more,
+        "--samples", "2", *more,
     ]  # fmt: skip
 
 
