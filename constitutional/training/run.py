@@ -10,8 +10,8 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from constitutional.errors import MissingExtraError, UsageError
 from constitutional.training.card import card
 from constitutional.training.data import TrainingData, read_data
-from constitutional.training.folder import CARD, LOG, RECORD, OutFolder, is_adapter, write_json
+from constitutional.training.folder import BOARD, CARD, LOG, RECORD, OutFolder, is_adapter, write_json
 from constitutional.training.guards.watch import ended_by_guard
 from constitutional.training.processes import is_first, is_launched, wait_for_all
 from constitutional.training.settings import TrainSettings, as_json
@@ -32,6 +32,7 @@ from constitutional.training.versions import versions
 FORMAT = 1
 ADAPTER = "adapter"
 """Where a merged model keeps the adapter that went into it."""
+BOARD_VARIABLE = "TENSORBOARD_LOGGING_DIR"
 Say = Callable[[str], None]
 
 
@@ -182,7 +183,8 @@ def _stages(folder: OutFolder, ready: Ready, stop: Stop, say: Say) -> list[Outco
             place.path.mkdir(parents=True, exist_ok=True)
             cache = ready.data.beside or folder.path.absolute().parent
             work = Work(name, ready.settings, ready.data, place, start, cache / ".cache", stop, say)
-            outcome = _swept(work) if name == "dpo" and ready.settings.sweep else run_stage(work)
+            with _board(work):
+                outcome = _swept(work) if name == "dpo" and ready.settings.sweep else run_stage(work)
             if outcome is None:
                 break
             if stop.interrupted and outcome.stopped:
@@ -196,6 +198,19 @@ def _stages(folder: OutFolder, ready: Ready, stop: Stop, say: Say) -> list[Outco
             break
         start = str(place.model)
     return outcomes
+
+
+@contextmanager
+def _board(work: Work) -> Iterator[None]:
+    """Where TensorBoard's files go can only be said by a variable. The user's own comes first."""
+    ours = "tensorboard" in work.settings.report_to and BOARD_VARIABLE not in os.environ
+    if ours:
+        os.environ[BOARD_VARIABLE] = str(work.folder.board)
+    try:
+        yield
+    finally:
+        if ours:
+            del os.environ[BOARD_VARIABLE]
 
 
 def _swept(work: Work) -> Outcome | None:
@@ -239,9 +254,11 @@ def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome], record: di
         model = merged
     for place, outcome in zip(places[:-1], outcomes, strict=False):
         place.model.rename(model / outcome.stage)
-    for place in places:
+    for place, outcome in zip(places, outcomes, strict=True):
         if (place.path / FIGURE).is_file():
             shutil.copy2(place.path / FIGURE, model / FIGURE)
+        if place.board.is_dir():
+            shutil.copytree(place.board, model / BOARD / outcome.stage)
     (model / LOG).write_text("".join(place.log.read_text("utf-8") for place in places), encoding="utf-8")
     (model / CARD).write_text(card(ready.data, settings, record, model / LOG), encoding="utf-8")
     write_json(model / RECORD, record)

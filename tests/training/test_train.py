@@ -177,6 +177,17 @@ def test_an_adapter_can_be_trained_further(tmp_path: Path, tiny: Path) -> None:
     assert (config["base_model_name_or_path"], config["r"]) == (str(tiny), 8)
 
 
+def test_what_is_reported_to_tensorboard_outlives_the_checkpoints(tmp_path: Path, tiny: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    made = train(settings(tmp_path, tiny, stages=("sft", "dpo"), report_to=("tensorboard",), max_steps=2, samples=2))
+    for stage, figure in (("sft", b"train/loss"), ("dpo", b"train/samples/tokens")):
+        (events,) = (made.out / "runs" / stage).rglob("events.out.tfevents.*")
+        assert figure in events.read_bytes()
+    from constitutional.dataset.push_model import model_items
+
+    assert not [item.path for item in model_items(made.out) if "runs" in item.path]
+
+
 def test_the_same_command_again_is_done_and_another_one_is_told(tmp_path: Path, tiny: Path) -> None:
     wanted = settings(tmp_path, tiny, max_steps=2)
     made = train(wanted)
