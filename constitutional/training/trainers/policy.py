@@ -139,6 +139,17 @@ def load_model(start: Start, settings: TrainSettings, device: Device) -> Any:
         raise ConfigError(f"--lora-targets {settings.lora_targets}: {in_one_line(error)}") from error
 
 
+def load_reference(start: Start, settings: TrainSettings, device: Device) -> Any:
+    """What the policy is before its first step, with its adapter if it comes with one."""
+    dtype = "bfloat16" if device.autocast else "float32"
+    model = load_frozen(start, settings, Device(device.cuda, device.autocast, dtype))
+    if start.adapter is None:
+        return model
+    import peft
+
+    return peft.PeftModel.from_pretrained(model, start.adapter)
+
+
 def load_frozen(start: Start, settings: TrainSettings, device: Device) -> Any:
     """The model without any adapter."""
     extra = {} if settings.attention is None else {"attn_implementation": settings.attention}
