@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from constitutional.training.run import Ready, TrainResult
     from constitutional.training.settings import TrainSettings
 
+SHOWN = (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy"), ("reward", "held-out reward"))
 EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
 
 
@@ -23,13 +24,19 @@ EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
 @click.option(
     "--out", required=True, metavar="DIR", help="Where the trained model goes. The same command again resumes."
 )
-@click.option("--stage", default="dpo", metavar="A,B", show_default=True, help="One after the other: sft, dpo.")
-@click.option("--loss", metavar="NAME", help="dpo, ipo or hybrid (default dpo).")
+@click.option(
+    "--stage",
+    default="dpo",
+    metavar="A,B",
+    show_default=True,
+    help="dpo, reward, grpo or rloo; before it, or alone, sft.",
+)
+@click.option("--loss", metavar="NAME", help="dpo, ipo, hybrid, kto, or orpo (experimental in TRL); default dpo.")
 @click.option("--beta", type=float, metavar="B", help="How strongly the reference holds (default 0.1).")
 @click.option("--alpha", type=float, metavar="A", help="Of hybrid: the DPO term's weight (default 0.7).")
 @click.option("--ipo-beta", type=float, metavar="B", help="The IPO term's own beta (default: --beta).")
 @click.option("--labels", metavar="KIND", help="soft, hard or margin-weighted (default soft where p_chosen is there).")
-@click.option("--lr", type=float, help="Learning rate (default 5e-7; with --lora 5e-5).")
+@click.option("--lr", type=float, help="Learning rate (default by loss and stage).")
 @click.option("--epochs", type=float, help="Passes over the pairs (default 1).")
 @click.option("--max-steps", type=int, metavar="N", help="Steps in all, instead of epochs.")
 @click.option("--batch", type=int, metavar="N", help="Rows per step, over all devices (default 32).")
@@ -50,6 +57,14 @@ EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
 @click.option(
     "--helpful", metavar="FILE", help="Helpful answers for the stage sft: prompt and completion, or messages."
 )
+@click.option(
+    "--run", metavar="RUN.yaml|RUN", help="Of grpo and rloo: whose constitution, critic and scorer give the reward."
+)
+@click.option("--generations", type=int, metavar="N", help="Of grpo and rloo: answers to each prompt (default 8).")
+@click.option(
+    "--answer-tokens", type=int, metavar="N", help="Of grpo and rloo: most tokens of an answer (default 256)."
+)
+@click.option("--temperature", type=float, help="Of grpo and rloo: of their own answers (default 1).")
 @click.option("--lora", type=int, metavar="RANK", help="Train a LoRA adapter of this rank and no other weight.")
 @click.option("--lora-alpha", type=float, help="Default: twice the rank.")
 @click.option("--lora-dropout", type=float, help="Default 0.")
@@ -83,6 +98,8 @@ EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def command(source: str, dry_run: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
     """Train a model on a run's preferences: SFT on revisions, then DPO, IPO or both, with the labels' probabilities.
+
+    Or a reward model (--stage reward), or by the constitution itself on answers of its own (--stage grpo).
 
     RUN|DATASET is a run folder, a dataset folder or file, or a Hub id. Same command again: it resumes, or is done.
     """
@@ -162,8 +179,12 @@ def _show_plan(settings: TrainSettings, as_json: bool) -> int:
 def _show_data(ready: Ready) -> None:
     chosen = ready.settings
     click.echo(f"{chosen.model} on {ready.data.about.name}: {', '.join(chosen.stages)}")
-    if set(chosen.stages) - {"sft"}:
+    if chosen.main == "dpo":
         click.echo(f"loss {chosen.loss}, beta {chosen.beta:g}, labels {chosen.labels}, lr {chosen.lr:g}")
+    elif chosen.main == "reward":
+        click.echo(f"labels {chosen.labels}, lr {chosen.lr:g}")
+    elif chosen.main != "sft":
+        click.echo(f"{chosen.generations} answers a prompt, beta {chosen.beta:g}, lr {chosen.lr:g}")
     for part in ready.data.parts.values():
         _reasons(part.dropped)
         for note in part.notes:
@@ -197,7 +218,7 @@ def _show(result: TrainResult, as_json: bool) -> None:
 def _show_stage(stage: dict[str, Any]) -> None:
     _reasons(stage["dropped"])
     words = [f"{stage['stage']}: {stage['steps']:,} steps, {stage['rows']:,} rows"]
-    for name, shown in (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy")):
+    for name, shown in SHOWN:
         if name in stage["after"]:
             before = f"{stage['before'][name]:.3f} → " if name in stage["before"] else ""
             words.append(f"{shown} {before}{stage['after'][name]:.3f}")
