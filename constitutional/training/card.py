@@ -20,6 +20,7 @@ WORDS = {
     "mean_token_accuracy": "held-out token accuracy",
     "reward": "held-out reward",
     "reward/hard_violations": "held-out hard violations",
+    "kl": "KL to the reference, nats an answer",
 }
 KINDS = {"preference": "preference pairs", "sft": "answers", "unpaired": "labelled answers", "prompts": "prompts"}
 POINTS = 12
@@ -27,7 +28,9 @@ POINTS = 12
 
 def card(data: TrainingData, settings: TrainSettings, record: dict[str, Any], log: Path) -> str:
     """Deterministic but for the figures: no dates, no machine, no paths."""
-    chosen = record["settings"]
+    chosen = dict(record["settings"])
+    for stage in record["stages"]:
+        chosen |= stage.get("found", {})
     sections = [
         f"# {Path(settings.out).name}",
         _intro(data, chosen),
@@ -133,19 +136,29 @@ def _stage(stage: dict[str, Any]) -> str:
     rows = [(WORDS[name], _figure(stage["before"].get(name)), _figure(stage["after"][name])) for name in names]
     head = (f"{stage['steps']:,} steps, {stage['rows']:,} rows", "before", "after")
     ended = f"\n\nEnded early: {stage['stopped']}." if stage["stopped"] else ""
-    tables = "".join(f"\n\n{_table(more['title'], more['head'], more['rows'])}" for more in stage["tables"])
+    tables = "".join(f"\n\n{_more(more)}" for more in stage["tables"])
     return _table(f"Stage `{stage['stage']}`", head, rows) + ended + tables
+
+
+def _more(table: dict[str, Any]) -> str:
+    figure = f"\n\n![{table['title']}]({table['figure']})" if "figure" in table else ""
+    return _table(table["title"], table["head"], table["rows"]) + figure
 
 
 def _curve(stage: str, log: Path) -> str:
     """A dozen points of the log, which has them all."""
     entries = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     losses = {entry["step"]: entry["loss"] for entry in entries if entry["stage"] == stage and "loss" in entry}
-    looks = [entry for entry in entries if entry["stage"] == stage and "eval_loss" in entry]
+    divergences = {entry["step"]: entry["kl"] for entry in entries if entry["stage"] == stage and "kl" in entry}
+    looks = [
+        entry | {"eval_kl": divergences.get(entry["step"])}
+        for entry in entries
+        if entry["stage"] == stage and "eval_loss" in entry
+    ]
     picked = (
         looks if len(looks) <= POINTS else [looks[round(at * (len(looks) - 1) / (POINTS - 1))] for at in range(POINTS)]
     )
-    names = [name for name in WORDS if any(f"eval_{name}" in look for look in picked)]
+    names = [name for name in WORDS if any(look.get(f"eval_{name}") is not None for look in picked)]
     rows = [
         (str(look["step"]), _figure(losses.get(look["step"])), *(_figure(look.get(f"eval_{name}")) for name in names))
         for look in picked

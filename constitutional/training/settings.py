@@ -9,10 +9,13 @@ from typing import Any
 
 from constitutional.core.digest import digest
 from constitutional.errors import ConfigError, UnknownNameError
+from constitutional.training.guards.spec import specs
 
-LOSSES = ("dpo", "ipo", "hybrid", "orpo", "kto")
+LOSSES = ("dpo", "ipo", "hybrid", "orpo", "kto", "auto")
 CERTAIN = ("orpo", "kto")
 """Losses of TRL that know no probability of a label."""
+SWEPT = ("dpo", "ipo", "hybrid", "auto")
+"""The losses whose β a sweep can find."""
 LABELS = ("soft", "hard", "margin-weighted")
 STAGES = ("sft", "dpo", "reward", "grpo", "rloo")
 ONLINE = ("grpo", "rloo")
@@ -34,7 +37,17 @@ class TrainSettings:
     stages: tuple[str, ...] = ("dpo",)
 
     loss: str = "dpo"
+    auto_agreement: float = 0.7
+    """Of the loss ``auto``: the three thresholds of ``advice.py``."""
+    auto_size: int = 10_000
+    auto_strength: float = 0.9
     beta: float | None = None
+    sweep: bool = False
+    """β is found by short trainings."""
+    sweep_steps: int = 100
+    """Most steps of each."""
+    sweep_kl: float = 10.0
+    """What a β may cost, in nats of KL to the reference."""
     alpha: float = 0.7
     """Of ``hybrid``: the weight of the DPO term; the IPO term has the rest."""
     ipo_beta: float | None = None
@@ -101,6 +114,12 @@ class TrainSettings:
     save_every: int | None = None
     patience: int = 0
     """Evaluations without a better held-out accuracy until training stops; 0: never."""
+    guards: tuple[str, ...] = ()
+    """``NAME=warn|stop|off``, with ``:THRESHOLD`` where another one is wanted."""
+    samples: int = 16
+    """Answers that are drawn at every evaluation of preference training, for the guards; 0: none."""
+    sample_tokens: int = 64
+    """Most tokens of such an answer."""
     report_to: tuple[str, ...] = ()
     launcher: str | None = None
     launcher_config: str | None = None
@@ -125,12 +144,19 @@ class TrainSettings:
         _at_least("temperature", self.temperature, 0.0, strictly=True)
         _at_least("generations", self.generations, 2)
         _at_least("answer_tokens", self.answer_tokens, 1)
+        for name in ("auto_agreement", "auto_strength", "sweep_kl"):
+            _at_least(name, getattr(self, name), 0.0)
+        for name in ("sweep_steps", "auto_size", "sample_tokens"):
+            _at_least(name, getattr(self, name), 1)
         for name in ("batch", "micro_batch", "eval_batch", "max_steps", "max_length", "lora", "eval_rows"):
             _at_least(name, getattr(self, name), 1)
         for name in ("eval_every", "save_every", "limit"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("warmup", "weight_decay", "lora_dropout", "patience"):
+        for name in ("warmup", "weight_decay", "lora_dropout", "patience", "samples"):
             _at_least(name, getattr(self, name), 0)
+        specs(self.guards)
+        if self.sweep:
+            self._check_sweep()
         if not 0 <= self.alpha <= 1:
             raise ConfigError("--alpha: the DPO term's weight is between 0 and 1")
         if not 0 < self.held_out < 1:
@@ -164,6 +190,14 @@ class TrainSettings:
     def certain(self) -> bool:
         """No label counts for less than certain."""
         return self.labels in ("hard", "margin-weighted") or (self.main == "dpo" and self.loss in CERTAIN)
+
+    def _check_sweep(self) -> None:
+        if self.beta is not None:
+            raise ConfigError("--beta: a number, or sweep, which finds one")
+        if "dpo" not in self.stages or self.loss not in SWEPT:
+            raise ConfigError(f"--beta sweep: it is of the stage dpo, with --loss {', '.join(SWEPT)}")
+        if not self.samples:
+            raise ConfigError("--beta sweep: KL is measured on samples: leave out --samples 0")
 
     @property
     def full(self) -> bool:

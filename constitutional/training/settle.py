@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from constitutional.training.advice import Thresholds, advise
 from constitutional.training.data import TrainingData
 from constitutional.training.settings import CERTAIN, ONLINE, TrainSettings
 
@@ -13,7 +14,7 @@ SFT_LR_FULL, SFT_LR_LORA = 1e-5, 1e-4
 
 
 def settle(settings: TrainSettings, data: TrainingData, *, adapter: bool) -> tuple[TrainSettings, list[str]]:
-    """Settings without holes, and notes. ``adapter``: only an adapter is trained."""
+    """Settings without holes, and notes. ``adapter``: only an adapter is trained. A β that a sweep is to find stays open."""
     notes = []
     certain = settings.main == "dpo" and settings.loss in CERTAIN
     labels = settings.labels or ("soft" if data.soft and not certain else "hard")
@@ -23,15 +24,22 @@ def settle(settings: TrainSettings, data: TrainingData, *, adapter: bool) -> tup
         notes.append(f"--loss {settings.loss} takes every label as certain: p_chosen plays no part")
     elif settings.labels is None and not data.soft and data.preferences.usable:
         notes.append("the data has no p_chosen: every label counts as certain")
-    beta = settings.beta or (ONLINE_BETA if settings.main in ONLINE else BETA)
     other = OTHER_LR.get(settings.loss if settings.main == "dpo" else settings.main)
     full, lora = other or (LR_FULL, LR_LORA)
     grader = settings.main == "reward"
     adapter = adapter and not (grader and settings.lora is None)
     if grader and settings.lora is not None and not settings.merge:
         notes.append("the adapter is worked in: a judge or a scorer takes a reward model whole")
+    loss = settings.loss
+    if loss == "auto":
+        limits = Thresholds(settings.auto_agreement, settings.auto_size, settings.auto_strength)
+        loss, why = advise(data.facts, limits)
+        notes.append(why)
+    usual = ONLINE_BETA if settings.main in ONLINE else BETA
+    beta = usual if settings.beta is None and not settings.sweep else settings.beta
     return (
         settings.but(
+            loss=loss,
             labels=labels,
             beta=beta,
             ipo_beta=beta if settings.ipo_beta is None else settings.ipo_beta,

@@ -64,6 +64,10 @@ class Outcome:
     """Why it ended before its last step; ``interrupted`` leaves no model."""
     tables: list[dict[str, Any]] = field(default_factory=list)
     """More for the card: ``title``, ``head`` and ``rows``."""
+    guards: list[dict[str, Any]] = field(default_factory=list)
+    """Those that fired, in order."""
+    found: dict[str, Any] = field(default_factory=dict)
+    """Settings that the stage itself found, by name."""
 
 
 def run_stage(work: Work) -> Outcome:

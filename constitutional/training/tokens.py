@@ -43,6 +43,12 @@ class TokenRows:
         return sum(_length(row) for row in self.train)
 
     @property
+    def answer(self) -> float:
+        """Tokens of an answer, on average; of a whole row where answers do not stand apart."""
+        sizes = [size for row in self.train for size in _answers(row)]
+        return sum(sizes) / max(1, len(sizes))
+
+    @property
     def longest(self) -> int:
         return max((_longest(row) for row in (*self.train, *self.held_out)), default=0)
 
@@ -224,6 +230,10 @@ def _length(row: dict[str, Any]) -> int:
     if "chosen_ids" not in row:
         return _longest(row)
     return 2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
+
+
+def _answers(row: dict[str, Any]) -> list[int]:
+    return [len(row[name]) for name in ("chosen_ids", "rejected_ids", "completion_ids", "input_ids") if name in row]
 
 
 def _longest(row: dict[str, Any]) -> int:

@@ -44,7 +44,7 @@ def run_file(folder: Path, **changes: Any) -> Path:
 def online(tmp_path: Path, tiny: Path, stage: str, **changes: Any) -> TrainSettings:
     given: dict[str, Any] = {
         "stages": (stage,), "run": str(run_file(tmp_path)), "answer_tokens": 12, "lr": 1e-2, "beta": 0.01, "batch": 32,
-        "micro_batch": 32, "max_steps": 12, "eval_every": 20, "save_every": 4,
+        "micro_batch": 32, "max_steps": 12, "eval_every": 20, "save_every": 4, "guards": ("kl=warn",),
     }  # fmt: skip
     return settings(tmp_path, tiny, **(given | changes))
 

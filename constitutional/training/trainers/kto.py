@@ -23,6 +23,7 @@ from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import Speech, TokenRows, labelled_rows
 from constitutional.training.trainers.arguments import arguments
 from constitutional.training.trainers.fit import fit
+from constitutional.training.trainers.pairs import sampler_of
 from constitutional.training.trainers.policy import (
     Device,
     Start,
@@ -65,6 +66,13 @@ class AnswerTrainer(Silent, KTOTrainer):  # type: ignore[misc]
         if "completion_mask" not in self._signature_columns:
             self._signature_columns.append("completion_mask")
 
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """``kl`` is measured on samples here; theirs is a term of the loss."""
+        measured = self._metrics["train" if self.model.training else "eval"]
+        if "kl" in measured:
+            measured["kl/term"] = measured.pop("kl")
+        super().log(logs, start_time)
+
 
 def run(work: Work) -> Outcome:
     settings = work.settings
@@ -76,7 +84,7 @@ def run(work: Work) -> Outcome:
         random_for(settings.seed, "", "kto").shuffle(some)
     checkpoint = work.folder.newest_checkpoint()
     trainer = make_trainer(work, start, tokenizer, rows, checkpoint)
-    outcome = fit(trainer, work, rows, checkpoint)
+    outcome = fit(trainer, work, rows, checkpoint, sampler_of(trainer, work, start, rows))
     good = sum(row["label"] for row in rows.train)
     weights = trainer.args.desirable_weight, trainer.args.undesirable_weight
     note = f"{good:,} answers to give, {len(rows.train) - good:,} not to give; weights {weights[0]:.3g} and {weights[1]:.3g}"

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from accelerate import PartialState
@@ -20,6 +21,7 @@ from constitutional.core.records import Message
 from constitutional.errors import RunStoppedError, UsageError
 from constitutional.training.data import limited_held_out
 from constitutional.training.feedback import Basis, Feedback, Opinion
+from constitutional.training.guards.phrases import repeated
 from constitutional.training.rows import Question
 from constitutional.training.schedule import Schedule
 from constitutional.training.settings import TrainSettings
@@ -147,12 +149,13 @@ class Reward:
         self._unread = 0
 
     def function(self) -> Callable[..., list[float | None]]:
-        """TRL names a reward after its function."""
+        """TRL names a reward after its function. The guards ``length`` and ``repetition`` see the same answers."""
 
         def constitution(
             *,
             prompts: list[list[dict[str, str]]],
             completions: list[list[dict[str, str]]],
+            completion_ids: list[list[int]],
             prompt_id: list[str],
             tags: list[list[str] | None],
             log_metric: Callable[[str, float], None],
@@ -164,7 +167,11 @@ class Reward:
             ]
             texts = [completion[-1]["content"] for completion in completions]
             opinions = self.of(questions, texts)
-            for name, value in figures(opinions).items():
+            seen = {
+                "samples/tokens": fmean(len(ids) for ids in completion_ids),
+                "samples/repeated": fmean(repeated(ids) for ids in completion_ids),
+            }
+            for name, value in (figures(opinions) | seen).items():
                 log_metric(name, value)
             return [opinion.reward for opinion in opinions]
 

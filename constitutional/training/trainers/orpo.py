@@ -16,7 +16,7 @@ from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import TokenRows
 from constitutional.training.trainers.arguments import BEST, arguments
 from constitutional.training.trainers.fit import fit
-from constitutional.training.trainers.pairs import tokens_of
+from constitutional.training.trainers.pairs import sampler_of, tokens_of
 from constitutional.training.trainers.policy import Device, Start, check_vocabulary, load_model, load_tokenizer
 from constitutional.training.trainers.silent import Silent
 
@@ -26,6 +26,9 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 
 class OddsRatioTrainer(Silent, ORPOTrainer):  # type: ignore[misc]
+    ref_model = None
+    """Samples are compared with the model as it was all the same."""
+
     def tokenize_row(self, feature: dict[str, Any], model: Any = None) -> dict[str, Any]:
         """It is done."""
         return feature
@@ -36,7 +39,8 @@ def run(work: Work) -> Outcome:
     tokenizer = load_tokenizer(start, work.settings)
     rows = tokens_of(work, tokenizer)
     checkpoint = work.folder.newest_checkpoint()
-    return fit(make_trainer(work, start, tokenizer, rows, checkpoint), work, rows, checkpoint)
+    trainer = make_trainer(work, start, tokenizer, rows, checkpoint)
+    return fit(trainer, work, rows, checkpoint, sampler_of(trainer, work, start, rows))
 
 
 def make_trainer(

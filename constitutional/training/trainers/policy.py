@@ -152,6 +152,17 @@ def _peft() -> Any:
     return peft
 
 
+def load_reference(start: Start, settings: TrainSettings, device: Device) -> Any:
+    """What the policy is before its first step, with its adapter if it comes with one."""
+    dtype = "bfloat16" if device.autocast else "float32"
+    model = load_frozen(start, settings, Device(device.cuda, device.autocast, dtype))
+    if start.adapter is None:
+        return model
+    import peft
+
+    return peft.PeftModel.from_pretrained(model, start.adapter)
+
+
 def load_frozen(start: Start, settings: TrainSettings, device: Device) -> Any:
     """The model without any adapter."""
     return load_as(AutoModelForCausalLM, start, settings, device)
