@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from constitutional.training.run import Ready, TrainResult
     from constitutional.training.settings import TrainSettings
 
+SHOWN = (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy"), ("reward", "held-out reward"))
 EXIT_CODES = {"complete": 0, "done": 0, "stopped": EXIT_TOO_MANY_FAILURES, "interrupted": EXIT_INTERRUPTED}
 GROUPS = {
     "From where, to where": ("model", "out", "revision", "trust_remote_code", "fresh"),
     "What is learned": (
         "stage", "loss", "beta", "alpha", "ipo_beta", "labels", "auto_agreement", "auto_size", "auto_strength",
-        "sweep_steps", "sweep_kl", "helpful",
+        "sweep_steps", "sweep_kl", "helpful", "run", "generations", "answer_tokens", "temperature",
     ),
     "Steps and rates": (
         "lr", "epochs", "max_steps", "batch", "schedule", "warmup", "weight_decay", "max_grad_norm", "optimizer", "seed",
@@ -46,8 +47,18 @@ GROUPS = {
 @click.option(
     "--out", required=True, metavar="DIR", help="Where the trained model goes. The same command again resumes."
 )
-@click.option("--stage", default="dpo", metavar="A,B", show_default=True, help="One after the other: sft, dpo.")
-@click.option("--loss", metavar="NAME", help="dpo, ipo, hybrid, or auto: by what the labels are like (default dpo).")
+@click.option(
+    "--stage",
+    default="dpo",
+    metavar="A,B",
+    show_default=True,
+    help="dpo, reward, grpo or rloo; before it, or alone, sft.",
+)
+@click.option(
+    "--loss",
+    metavar="NAME",
+    help="dpo, ipo, hybrid, kto, orpo (experimental in TRL), or auto: by the labels (default dpo).",
+)
 @click.option(
     "--beta",
     metavar="B|sweep",
@@ -63,7 +74,7 @@ GROUPS = {
 @click.option("--auto-strength", type=float, metavar="F", help="Of auto: stronger labels take dpo (default 0.9).")
 @click.option("--sweep-steps", type=int, metavar="N", help="Of the sweep: most steps of each beta (default 100).")
 @click.option("--sweep-kl", type=float, metavar="NATS", help="Of the sweep: the KL that a beta may cost (default 10).")
-@click.option("--lr", type=float, help="Learning rate (default 5e-7; with --lora 5e-5).")
+@click.option("--lr", type=float, help="Learning rate (default by loss and stage: 5e-7 for dpo, with --lora 5e-5).")
 @click.option("--epochs", type=float, help="Passes over the pairs (default 1).")
 @click.option("--max-steps", type=int, metavar="N", help="Steps in all, instead of epochs.")
 @click.option("--batch", type=int, metavar="N", help="Rows per step, over all devices (default 32).")
@@ -84,6 +95,14 @@ GROUPS = {
 @click.option(
     "--helpful", metavar="FILE", help="Helpful answers for the stage sft: prompt and completion, or messages."
 )
+@click.option(
+    "--run", metavar="RUN.yaml|RUN", help="Of grpo and rloo: whose constitution, critic and scorer give the reward."
+)
+@click.option("--generations", type=int, metavar="N", help="Of grpo and rloo: answers to each prompt (default 8).")
+@click.option(
+    "--answer-tokens", type=int, metavar="N", help="Of grpo and rloo: most tokens of an answer (default 256)."
+)
+@click.option("--temperature", type=float, help="Of grpo and rloo: of their own answers (default 1).")
 @click.option("--lora", type=int, metavar="RANK", help="Train a LoRA adapter of this rank and no other weight.")
 @click.option("--lora-alpha", type=float, help="Default: twice the rank.")
 @click.option("--lora-dropout", type=float, help="Default 0.")
@@ -127,6 +146,8 @@ GROUPS = {
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def command(source: str, dry_run: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
     """Train a model on a run's preferences: SFT on revisions, then DPO, IPO or both, with the labels' probabilities.
+
+    Or a reward model (--stage reward), or by the constitution itself on answers of its own (--stage grpo).
 
     RUN|DATASET is a run folder, a dataset folder or file, or a Hub id. Same command again: it resumes, or is done.
     """
@@ -219,9 +240,13 @@ def _show_plan(settings: TrainSettings, as_json: bool) -> int:
 def _show_data(ready: Ready) -> None:
     chosen = ready.settings
     click.echo(f"{chosen.model} on {ready.data.about.name}: {', '.join(chosen.stages)}")
-    if set(chosen.stages) - {"sft"}:
+    if chosen.main == "dpo":
         beta = "found by a sweep" if chosen.sweep else f"{chosen.beta:g}"
         click.echo(f"loss {chosen.loss}, beta {beta}, labels {chosen.labels}, lr {chosen.lr:g}")
+    elif chosen.main == "reward":
+        click.echo(f"labels {chosen.labels}, lr {chosen.lr:g}")
+    elif chosen.main != "sft":
+        click.echo(f"{chosen.generations} answers a prompt, beta {chosen.beta:g}, lr {chosen.lr:g}")
     for part in ready.data.parts.values():
         _reasons(part.dropped)
         for note in part.notes:
@@ -257,7 +282,7 @@ def _show(result: TrainResult, as_json: bool) -> None:
 def _show_stage(stage: dict[str, Any]) -> None:
     _reasons(stage["dropped"])
     words = [f"{stage['stage']}: {stage['steps']:,} steps, {stage['rows']:,} rows"]
-    for name, shown in (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy")):
+    for name, shown in SHOWN:
         if name in stage["after"]:
             before = f"{stage['before'][name]:.3f} → " if name in stage["before"] else ""
             words.append(f"{shown} {before}{stage['after'][name]:.3f}")

@@ -11,13 +11,15 @@ from typing import Any
 import yaml
 
 from constitutional.training.data import TrainingData
-from constitutional.training.settings import TrainSettings
+from constitutional.training.settings import ONLINE, TrainSettings
 
 WORDS = {
     "loss": "held-out loss",
     "rewards/accuracies": "held-out preference accuracy",
     "rewards/margins": "held-out reward margin",
     "mean_token_accuracy": "held-out token accuracy",
+    "reward": "held-out reward",
+    "reward/hard_violations": "held-out hard violations",
     "kl": "KL to the reference, nats an answer",
 }
 KINDS = {"preference": "preference pairs", "sft": "answers", "unpaired": "labelled answers", "prompts": "prompts"}
@@ -45,14 +47,34 @@ def card(data: TrainingData, settings: TrainSettings, record: dict[str, Any], lo
             ]
         ),
         _table("Versions", ("package", "version"), record["versions"].items()),
-        "## Limits\n\nThe labels are a model's opinion under written principles, and held-out accuracy is agreement with "
-        "those labels. Compare the model with the one it came from on prompts of your own before you rely on it.",
+        _limits(settings),
     ]
     return f"---\n{_metadata(data, chosen)}---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
 
 
+def _limits(settings: TrainSettings) -> str:
+    if settings.main in ONLINE:
+        text = (
+            "The reward is a model's opinion, and a model that climbs it finds what is wrong with it. Read its answers, and "
+            "compare it with the one it came from by another judge than the one that rewarded it."
+        )
+    elif settings.main == "reward":
+        text = (
+            "The labels are a model's opinion under written principles, and held-out accuracy is agreement with those "
+            "labels. Measure it as a judge, with `constitutional audit`, before it labels anything."
+        )
+    else:
+        text = (
+            "The labels are a model's opinion under written principles, and held-out accuracy is agreement with those "
+            "labels. Compare the model with the one it came from on prompts of your own before you rely on it."
+        )
+    return f"## Limits\n\n{text}"
+
+
 def _metadata(data: TrainingData, chosen: dict[str, Any]) -> str:
     found: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
+    if chosen["stages"][-1] == "reward":
+        found["pipeline_tag"] = "text-classification"
     if chosen["lora"] is not None and not chosen["merge"]:
         found["library_name"] = "peft"
     if chosen["model"].count("/") == 1:
@@ -97,8 +119,12 @@ def _dropped(data: TrainingData, record: dict[str, Any]) -> list[tuple[str, str]
 
 def _settings(chosen: dict[str, Any], settings: TrainSettings) -> list[tuple[str, str]]:
     names = ["stages", "seed", "batch", "schedule", "warmup", "max_length", "precision", "lora"]
+    if settings.main == "reward":
+        names += ["labels", "lr", "epochs"]
+    if settings.main in ONLINE:
+        names += ["run", "generations", "answer_tokens", "temperature", "beta", "lr", "epochs"]
     if "dpo" in settings.stages:
-        names += ["loss", "labels", "beta", "lr", "epochs", "reference"]
+        names += ["loss", "labels", "beta", "lr", "epochs", *([] if settings.loss == "orpo" else ["reference"])]
         names += ["alpha", "ipo_beta"] if settings.loss == "hybrid" else []
     if "sft" in settings.stages:
         names += ["sft_lr", "sft_epochs"]

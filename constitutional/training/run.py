@@ -19,10 +19,11 @@ from typing import Any
 from constitutional.errors import MissingExtraError, UsageError
 from constitutional.training.card import card
 from constitutional.training.data import TrainingData, read_data
+from constitutional.training.feedback import Basis
 from constitutional.training.folder import BOARD, CARD, LOG, RECORD, OutFolder, is_adapter, write_json
 from constitutional.training.guards.watch import ended_by_guard
 from constitutional.training.processes import is_first, is_launched, wait_for_all
-from constitutional.training.settings import TrainSettings, as_json
+from constitutional.training.settings import ONLINE, TrainSettings, as_json
 from constitutional.training.settle import settle
 from constitutional.training.stages import Outcome, Work, run_stage
 from constitutional.training.stop import Stop, listening
@@ -128,6 +129,10 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
         "model": start.version(),
         "data": data.digest(),
     }
+    if settings.main in ONLINE:
+        basis = Basis.of(settings.run, settings.source)
+        plan["reward"] = basis.digest()
+        plan["settings"]["run"] = basis.name
     return Ready(settled, data, notes, plan)
 
 
@@ -143,9 +148,10 @@ def hush() -> None:
         raise MissingExtraError.naming(error.name or "trl", "train") from error
     transformers.logging.set_verbosity_error()
     datasets.disable_progress_bars()
-    for name in ("trl", "accelerate", "peft"):
+    for name in ("trl", "accelerate", "peft", "vllm"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning, module="trl")
+    for category in (FutureWarning, UserWarning):  # of versions of vLLM, which nobody here uses through TRL
+        warnings.filterwarnings("ignore", category=category, module="trl")
 
 
 def _check_machine(settings: TrainSettings) -> None:
@@ -298,7 +304,7 @@ def _check_same(folder: OutFolder, saved: dict[str, Any], ready: Ready) -> None:
     """A folder is one training. What differs is named."""
     old, new = saved.get("settings", {}), ready.plan["settings"]
     changed = [f"{name}: {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name]]
-    changed += [f"the {name} itself" for name in ("model", "data") if saved.get(name) != ready.plan[name]]
+    changed += [f"the {name} itself" for name in ("model", "data", "reward") if saved.get(name) != ready.plan.get(name)]
     if changed:
         lines = "\n".join(f"  {line}" for line in changed)
         raise UsageError(

@@ -47,7 +47,7 @@ def arguments(
         "save_total_limit": 1,
         "load_best_model_at_end": settings.patience > 0,
         "metric_for_best_model": best if settings.patience else None,
-        "greater_is_better": best == BEST if settings.patience else None,
+        "greater_is_better": best != "eval_loss" if settings.patience else None,
         "restore_callback_states_from_checkpoint": True,
         "report_to": list(settings.report_to),
         "project": PROJECT,

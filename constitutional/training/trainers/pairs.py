@@ -41,7 +41,7 @@ def run(work: Work) -> Outcome:
     return fit(trainer, work, rows, checkpoint, sampler_of(trainer, work, start, rows))
 
 
-def sampler_of(trainer: PreferenceTrainer, work: Work, start: Start, rows: TokenRows) -> Sampler | None:
+def sampler_of(trainer: Any, work: Work, start: Start, rows: TokenRows) -> Sampler | None:
     """None where no samples are wanted, or where nobody can draw them."""
     settings = work.settings
     if not settings.samples:
