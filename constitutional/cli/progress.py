@@ -14,6 +14,7 @@ import click
 
 from constitutional.cli.structured import Log
 from constitutional.config.run import RunConfig
+from constitutional.core.plain import one_line
 from constitutional.ledger import RunFolder
 from constitutional.models.meter import RoleCount
 from constitutional.pipeline.run import Stop, run_prompts
@@ -125,7 +126,7 @@ def lines(state: RunState) -> list[str]:
         f"calls    {meter.calls_made:,} made, {meter.calls_reused:,} reused  "
         f"tokens {total.prompt:,} in, {total.completion:,} out{cost}"
     )
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in state.rejects.most_common(6))
+    reasons = ", ".join(f"{one_line(reason)} {count:,}" for reason, count in state.rejects.most_common(6))
     shown.append(f"rejects  {reasons or 'none'}")
     flights = []
     for throttle in state.throttles.values():
