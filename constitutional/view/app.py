@@ -6,6 +6,7 @@ import hmac
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
@@ -98,7 +99,10 @@ class Viewer:
 
     def list(self, request: Request) -> Response:
         run, query = self._run(request), Query.of(request.query_params)
-        lister = run.lister
+        lister, status = run.lister, run.status()
+        if "kind" not in request.query_params and not status["pairs"] and status["status"] != "running":
+            # An evaluation, or a run that nothing came of: there is something to see all the same.
+            query = replace(query, kind="none")
         if query.label:
             lister.labelled = [label.pair for label in run.labels.all() if label.annotator == self.annotator]
         page = lister.page(query)
@@ -109,7 +113,7 @@ class Viewer:
         blind = bool(request.query_params.get("blind"))
         return self._html(
             name, request, run=run, at=request.path_params["run"], query=query, page=page, said=said, further=further,
-            choices=lister.choices(), kinds=lister.kinds(), status=run.status(), orders=list(ORDERS), fields=FIELDS,
+            choices=lister.choices(), kinds=lister.kinds(), status=status, orders=list(ORDERS), fields=FIELDS,
             all_kinds=list(KINDS), chosen=dict(query.words), first=query.after is None, blind=blind,
             link=query.address(blind="1" if blind else ""),
         )  # fmt: skip

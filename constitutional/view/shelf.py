@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from constitutional.core.codec import from_json
+from constitutional.core.constitution import Constitution
 from constitutional.core.records import Trace
-from constitutional.errors import ConstitutionalError, UsageError
-from constitutional.ledger import RunFolder
+from constitutional.errors import ConstitutionalError, LedgerError, UsageError
+from constitutional.ledger import RunFolder, Sifted
 from constitutional.ledger.labels import LabelFile
 from constitutional.pipeline.opened import OpenRun, open_run
 from constitutional.view.indexing import Index
@@ -41,7 +44,7 @@ class Shelved:
         self._thread = threading.Thread(target=self._follow, name=f"view-{name}", daemon=True)
         self._ready = threading.Event()
         with open_run(path) as run:
-            self.constitution = run.constitution
+            _constitution(run.view.meta("constitution") or _none(path))
 
     def start(self) -> None:
         """Returns when the index can be read."""
@@ -95,18 +98,33 @@ class Shelved:
         found: sqlite3.Connection = self._own.index
         return found
 
+    @property
+    def constitution(self) -> Constitution:
+        """The one in force: a run that goes on may do so under another."""
+        return _constitution(self.run.view.meta("constitution") or _none(self.path))
+
     def trace(self, prompt_id: str) -> Trace | None:
-        found = next(self.run.traces(prompt_id, 1), None)
-        return found if found is not None and found.prompt.id == prompt_id else None
+        view = self.run.view
+        body = view.one("SELECT body FROM traces WHERE prompt_id = ?", prompt_id)
+        return None if body is None else Sifted(view).apply(from_json(Trace, body))
 
     def status(self) -> dict[str, Any]:
         """What a page that follows the run asks for every now and then."""
         return {
-            "status": self.run.view.meta("status") or "unknown",
+            "status": self.run.view.meta("status") or self.run.view.meta("kind") or "unknown",
             "reading": self.reading,
             "problem": self.problem,
             **self.lister.kinds(),
         }
+
+
+@lru_cache(16)
+def _constitution(text: str) -> Constitution:
+    return from_json(Constitution, text)
+
+
+def _none(path: Path) -> NoReturn:
+    raise LedgerError(f"{path} holds no run yet: make it with `constitutional generate`")
 
 
 def shelf(paths: Sequence[Path]) -> list[Shelved]:

@@ -109,7 +109,7 @@ def test_it_follows_a_run_that_goes_on(tab: Any, tmp_path: Path) -> None:
         before = tab.locator(".row").count()
         with ThreadPoolExecutor(1) as thread:
             thread.submit(run, tmp_path, prompts()[:30], *TIERS).result()
-        tab.wait_for_function(f"document.querySelectorAll('.row').length > {before}", timeout=60_000)
+        tab.locator(".row").nth(before).wait_for(timeout=60_000)
         tab.goto(f"{viewer.address}0/")
         pairs = tab.evaluate("fetch('live').then((answer) => answer.json()).then((now) => now.pairs)")
         assert tab.locator(".found").inner_text().startswith(f"{pairs} pairs")
