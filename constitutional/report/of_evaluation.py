@@ -12,7 +12,7 @@ from constitutional.plots.charts import Bar, bars
 from constitutional.plots.compared import compared
 from constitutional.plots.page import Table
 from constitutional.plots.svg import number
-from constitutional.report.figures import NARROW, WIDE, Figure, Part, Section, Tile, digits
+from constitutional.report.figures import NARROW, Figure, Part, Section, Tile, digits
 
 EVALUATION = "evaluation.json"
 FORMAT = 1
@@ -34,6 +34,7 @@ MARKS = {
     "lower": "▼ lower",
 }  # fmt: skip
 """Higher and lower are said of measures of which neither is better."""
+LEGEND = {"indistinguishable": "≈ unclear"}
 ARROWS = {"higher": " ↑", "lower": " ↓"}
 
 Measures = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -117,14 +118,14 @@ def _differences(comparisons: Sequence[Mapping[str, Any]], better: Mapping[str, 
         for one in comparisons
     ]
     head = ("measure", "difference", "95 % interval", "p", "verdict")
-    plot = compared("differences", drawn, [MARKS[word] for word in used], reference=0.0, width=WIDE) if drawn else ""
+    names = [LEGEND.get(word, MARKS[word]) for word in used]
+    plot = compared("differences", drawn, names, reference=0.0, width=NARROW) if drawn else ""
     yield Figure(
         "differences",
         "After, less before",
         "Tuned less base, with 95 % intervals. An arrow says which way is better; p is adjusted for how many there are.",
         Table(head, rows),
         plot,
-        True,
     )
 
 
@@ -135,14 +136,13 @@ def _named(one: Mapping[str, Any], several: bool, better: Mapping[str, str]) -> 
 
 def _gate(gate: Sequence[Any]) -> Iterator[Figure]:
     rows = [
-        ("✓" if one.get("passed") else "✗", *(str(value) for key, value in one.items() if key != "passed"))
+        ("✓" if one.get("passed") else "✗", str(one.get("condition", one.get("measure", ""))), str(one.get("model", "")),
+         _cell(one.get("value")))
         for one in gate
-        if isinstance(one, dict)
-    ]
-    keys = next(([key for key in one if key != "passed"] for one in gate if isinstance(one, dict)), [])
-    rows = [row for row in rows if len(row) == len(keys) + 1]
+        if isinstance(one, Mapping)
+    ]  # fmt: skip
     if rows:
-        yield Figure("gate", "The gate", "What had to hold.", Table(("", *keys), rows))
+        yield Figure("gate", "The gate", "What had to hold.", Table(("", "condition", "model", "value"), rows))
 
 
 def _measured(measures: Measures, models: Sequence[str]) -> Iterator[Figure]:
