@@ -45,11 +45,6 @@ class Index:
             self._sift()
         return done
 
-    @property
-    def behind(self) -> int:
-        """Rows of the ledger that are not read yet."""
-        return max(0, int(self._view.one("SELECT coalesce(max(rowid), 0) FROM traces")) - int(self._get("row", "0")))
-
     def close(self) -> None:
         self._connection.close()
         self._view.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import secrets
 import socket
@@ -34,7 +35,8 @@ def serve(paths: Sequence[Path], *, port: int | None, annotator: str | None, rea
             uvicorn.Config(viewer.app(), log_level="error", access_log=False, server_header=False, lifespan="off")
         )
         ready(f"http://{HOST}:{listening.getsockname()[1]}/{token}/")
-        server.run(sockets=[listening])
+        with contextlib.suppress(KeyboardInterrupt):  # how a reader ends it: no error
+            server.run(sockets=[listening])
     finally:
         listening.close()
         for run in runs:

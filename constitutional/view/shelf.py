@@ -37,7 +37,6 @@ class Shelved:
         """Why the index does not follow the run any more."""
         self.reading = True
         """Whether there are traces that the index has not read."""
-        self.indexed = 0
         self._place = place(path)
         self._own = threading.local()
         self._stop = threading.Event()
@@ -68,7 +67,6 @@ class Shelved:
         try:
             while not self._stop.is_set():
                 read = index.sync(AT_ONCE)
-                self.indexed += read
                 self.reading = read >= AT_ONCE
                 self._ready.set()
                 if not self.reading:

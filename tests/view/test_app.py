@@ -173,3 +173,24 @@ def test_a_label_that_is_taken_back_is_gone(done: tuple[Path, Run], tmp_path: Pa
         for verdict in ("agree", "none"):
             assert viewer.post("0/label", {"prompt": name, "n": 0, "verdict": verdict}).status == 200
     assert list(LabelFile.of(folder).all()) == []
+
+
+def test_ctrl_c_is_how_it_ends(done: tuple[Path, Run]) -> None:
+    import signal
+
+    command = [sys.executable, "-m", "constitutional", "view", str(done[0]), "--port", "0", "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    assert Viewing(address).get("0/live").status == 200
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, "error" in said, "Traceback" in said) == (0, False, False)
+
+
+def test_a_port_that_is_taken_says_so(done: tuple[Path, Run], page: Viewing) -> None:
+    port = str(urllib.parse.urlsplit(page.address).port)
+    command = [sys.executable, "-m", "constitutional", "view", str(done[0]), "--port", port]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == f"error: --port {port}: Address already in use: choose another, or 0 for any\n"
