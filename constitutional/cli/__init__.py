@@ -60,5 +60,8 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo("\n".join(f"error: {line}" for line in message.splitlines()), err=True)
+    """A message may quote a server's answer or a line of a file: nothing in it is obeyed by the terminal."""
+    from constitutional.core.plain import plain
+
+    click.echo("\n".join(f"error: {plain(line)}" for line in message.splitlines()), err=True)
     sys.exit(code)

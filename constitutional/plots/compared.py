@@ -41,16 +41,16 @@ def compared(
         parts.append(element("line", x1=x, x2=x, y1=TOP, y2=bottom, class_="reference"))
     for place, (name, (_, bars)) in enumerate(zip(shown, rows, strict=True)):
         parts.append(_row(frame, name, bars, TOP + ROW * (place + 0.5)))
-    return drawing(title, width, height, *parts, legend([short(name, 20) for name in names], start=left))
+    return drawing(title, width, height, *parts, legend([short(name, LONGEST) for name in names], start=12.0))
 
 
 def _row(frame: Frame, name: str, bars: Sequence[Bar | None], middle: float) -> str:
     parts = [label(frame.x.start - 8, middle + 4, name, "end")]
-    apart = min(7.0, ROW / (len(bars) + 1))
+    there = [(place, bar, bar.value) for place, bar in enumerate(bars) if bar is not None and bar.value is not None]
+    apart = min(7.0, ROW / (len(there) + 1))
     dots = [
-        (frame.x(bar.value), middle + apart * (place - (len(bars) - 1) / 2), bar, place)
-        for place, bar in enumerate(bars)
-        if bar is not None and bar.value is not None
+        (frame.x(value), middle + apart * (at - (len(there) - 1) / 2), bar, place)
+        for at, (place, bar, value) in enumerate(there)
     ]
     if not dots:
         return parts[0] + label(frame.x.start + 8, middle + 4, "not measured", class_="note")
@@ -66,6 +66,8 @@ def _row(frame: Frame, name: str, bars: Sequence[Bar | None], middle: float) -> 
 
 def _mark(x: float, y: float, place: int) -> str:
     """Series differ in shape as well as in colour."""
-    if place % 2 == 0:
+    if place % 3 == 0:
         return element("circle", cx=x, cy=y, r=4.5, fill=colour(place))
+    if place % 3 == 2:
+        return element("circle", cx=x, cy=y, r=4.0, stroke=colour(place), stroke_width=2.0, class_="hollow")
     return element("path", d=f"M{x:.1f},{y - 5.5:.1f} l5.5,5.5 l-5.5,5.5 l-5.5,-5.5 Z", fill=colour(place))

@@ -34,7 +34,8 @@ svg.plot { max-width: 100%; height: auto; display: block; font: 12px system-ui, 
 svg .label, svg .title { fill: var(--ink); } svg .note { fill: var(--soft); } svg .title { font-weight: 600; }
 svg .grid { stroke: var(--line); stroke-width: .7; } svg .axis { stroke: var(--soft); } svg .bar { opacity: .75; }
 svg .whisker { stroke: var(--ink); stroke-width: 1.5; } svg .line { fill: none; stroke-width: 2; }
-svg .band { opacity: .2; } svg .dots { opacity: .6; } svg .ribbon { opacity: .28; } svg .cell { fill: var(--card); }
+svg .band { opacity: .2; } svg .dots { opacity: .6; } svg .ribbon { opacity: .28; }
+svg .cell { fill: var(--card); } svg .hollow { fill: var(--paper); }
 svg .reference { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; }
 @media print { body { max-width: none; } details { display: none; } }
 """

@@ -18,7 +18,7 @@ EVALUATION = "evaluation.json"
 FORMAT = 1
 GROUPS = (
     ("outcome", "What matters", ("violation_rate", "over_refusal", "refusal_rate", "refusal_harmful", "win_rate",
-                                 "win_rate_length_controlled", "unreadable")),
+                                 "win_rate_length_controlled", "empty", "unreadable")),
     ("text", "How it writes", ("distinct_1", "distinct_2", "repetition")),
 )  # fmt: skip
 ALONE = ("length", "perplexity")
@@ -29,7 +29,13 @@ BY = (
     ("violation_rate/tag:", "by-tag", "Violations by tag"),
     ("score:", "scores", "Scores"),
 )
-MARKS = {"improved": "✓ improved", "worse": "✗ worse", "indistinguishable": "≈ not distinguishable"}
+MARKS = {
+    "improved": "✓ improved", "worse": "✗ worse", "indistinguishable": "≈ not distinguishable", "higher": "▲ higher",
+    "lower": "▼ lower",
+}  # fmt: skip
+"""Higher and lower are said of measures of which neither is better."""
+LEGEND = {"indistinguishable": "≈ unclear"}
+ARROWS = {"higher": " ↑", "lower": " ↓"}
 
 Measures = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -43,7 +49,7 @@ def evaluation_part(path: Path) -> Part:
     )
     names = {str(model.get("name")): str(model.get("model", "")) for model in found.get("models") or []}
     sections = [
-        Section("What changed", [*_differences(comparisons), *_gate(found.get("gate") or [])]),
+        Section("What changed", [*_differences(comparisons, _better(found)), *_gate(found.get("gate") or [])]),
         Section("The models", list(_measured(measures, models))),
         Section("By principle, tier, tag and scorer", list(_by(measures, models))),
         Section("Rating", list(_rating(found.get("rating") or {}))),
@@ -51,13 +57,18 @@ def evaluation_part(path: Path) -> Part:
     counts = {word: sum(1 for one in comparisons if one.get("verdict") == word) for word in MARKS}
     tiles = [
         Tile(f"{int(found.get('prompts') or 0):,}", "prompts"),
-        *(Tile(str(counts[word]), MARKS[word][2:], "measures") for word in MARKS),
+        *(
+            Tile(str(counts[word]), MARKS[word][2:], "of the measures")
+            for word in ("improved", "worse", "indistinguishable")
+        ),
         *(Tile(name, "model", names.get(name, "")) for name in models),
     ]
+    notes = [*map(str, found.get("warnings") or ())]
+    notes += [f"{name} was not measured: {why}" for name, why in (found.get("not_measured") or {}).items()]
     shown = tuple(section for section in sections if section.figures)
     constitution = found.get("constitution") or {}
     title = f"{path.parent.name}: {constitution.get('name', 'an evaluation')} {constitution.get('version', '')}".strip()
-    return Part("evaluation", title, tiles, shown)
+    return Part("evaluation", title, tiles, shown, tuple(notes))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -73,50 +84,65 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _differences(comparisons: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+def _better(found: Mapping[str, Any]) -> dict[str, str]:
+    """Measure → an arrow to where it is better; nothing where neither is."""
+    return {
+        str(name): ARROWS.get(str(one.get("better")), "")
+        for name, one in (found.get("about") or {}).items()
+        if isinstance(one, Mapping)
+    }
+
+
+def _differences(comparisons: Sequence[Mapping[str, Any]], better: Mapping[str, str]) -> Iterator[Figure]:
     """All of them in one table; shares and scores, which have one scale, in the plot."""
     if not comparisons:
         return
     several = len({(one.get("model"), one.get("against")) for one in comparisons}) > 1
     shown = [one for one in comparisons if str(one.get("measure")) not in ALONE and "/" not in str(one.get("measure"))]
+    used = [word for word in MARKS if any(one.get("verdict") == word for one in shown)]
     drawn = [
-        (_named(one, several), [_bar(one, "difference") if one.get("verdict") == word else None for word in MARKS])
+        (
+            _named(one, several, better),
+            [_bar(one, "difference") if one.get("verdict") == word else None for word in used],
+        )
         for one in shown
     ]
     rows = [
         (
-            _named(one, several), _signed(one.get("difference")), f"{_signed(one.get('low'))} to {_signed(one.get('high'))}",
-            _p(one.get("p_value")), MARKS.get(str(one.get("verdict")), str(one.get("verdict"))),
+            _named(one, several, better),
+            _signed(one.get("difference")),
+            f"{_signed(one.get('low'))} to {_signed(one.get('high'))}",
+            _p(one.get("p_adjusted", one.get("p_value"))),
+            MARKS.get(str(one.get("verdict")), str(one.get("verdict"))),
         )
         for one in comparisons
-    ]  # fmt: skip
+    ]
     head = ("measure", "difference", "95 % interval", "p", "verdict")
-    plot = compared("differences", drawn, list(MARKS), reference=0.0, width=960.0) if drawn else ""
+    names = [LEGEND.get(word, MARKS[word]) for word in used]
+    plot = compared("differences", drawn, names, reference=0.0, width=NARROW) if drawn else ""
     yield Figure(
         "differences",
         "After, less before",
-        "A difference whose interval holds nought is not distinguishable from none.",
+        "Tuned less base, with 95 % intervals. An arrow says which way is better; p is adjusted for how many there are.",
         Table(head, rows),
         plot,
-        True,
     )
 
 
-def _named(one: Mapping[str, Any], several: bool) -> str:
-    measure = _words(str(one.get("measure")))
+def _named(one: Mapping[str, Any], several: bool, better: Mapping[str, str]) -> str:
+    measure = _words(str(one.get("measure"))) + better.get(str(one.get("measure")), "")
     return f"{measure}, {one.get('model')} / {one.get('against')}" if several else measure
 
 
 def _gate(gate: Sequence[Any]) -> Iterator[Figure]:
     rows = [
-        ("✓" if one.get("passed") else "✗", *(str(value) for key, value in one.items() if key != "passed"))
+        ("✓" if one.get("passed") else "✗", str(one.get("condition", one.get("measure", ""))), str(one.get("model", "")),
+         _cell(one.get("value")))
         for one in gate
-        if isinstance(one, dict)
-    ]
-    keys = next(([key for key in one if key != "passed"] for one in gate if isinstance(one, dict)), [])
-    rows = [row for row in rows if len(row) == len(keys) + 1]
+        if isinstance(one, Mapping)
+    ]  # fmt: skip
     if rows:
-        yield Figure("gate", "The gate", "What had to hold.", Table(("", *keys), rows))
+        yield Figure("gate", "The gate", "What had to hold.", Table(("", "condition", "model", "value"), rows))
 
 
 def _measured(measures: Measures, models: Sequence[str]) -> Iterator[Figure]:

@@ -28,7 +28,7 @@ nav a:hover, nav a:focus-visible { background: var(--card); border-color: var(--
 figure { margin: 0; border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; min-width: 0;
   break-inside: avoid; }
 figure.wide { grid-column: 1 / -1; }
-figcaption { font-size: .88rem; margin: .15rem 0 .6rem; }
+table { overflow-wrap: normal; } figcaption { font-size: .88rem; margin: .15rem 0 .6rem; }
 svg.plot { width: 100%; max-width: 60rem; margin: 0 auto; } figure:not(.wide) svg.plot { max-width: 29rem; }
 details { margin-top: .6rem; font-size: .88rem; } .tall { max-height: 26rem; overflow: auto; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
