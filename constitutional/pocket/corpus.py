@@ -19,12 +19,12 @@ from constitutional.pocket.world import Question
 class Amounts:
     """How many examples of each job: answers hold the facts, and are the shortest."""
 
-    answer: int = 24000
+    answer: int = 20000
     check: int = 6000
-    explain: int = 2000
-    revise: int = 3500
+    explain: int = 1500
+    revise: int = 3000
     judge: int = 7000
-    score: int = 4000
+    score: int = 3000
 
     def scaled(self, factor: float) -> Amounts:
         return Amounts(**{job: max(1, round(count * factor)) for job, count in asdict(self).items()})

@@ -226,7 +226,7 @@ def muon(weights: list[Any], rate: float, decay: float) -> Any:
     Matrices of one shape are worked on together."""
     import torch
 
-    class Muon(torch.optim.Optimizer):
+    class Muon(torch.optim.Optimizer):  # type: ignore[misc]
         def step(self, closure: Any = None) -> None:
             with torch.no_grad():
                 for group in self.param_groups:
