@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "The whole loop on a tiny model, in minutes: generate, audit, train, evaluate.",
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
+    "evaluate": "Compare models before and after on held-out prompts: did it work, and what did it cost?",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
     "sample": "Write pairs of a run to a sheet, for people to label.",
     "watch": "Look for reward hacking and collapse in a run's labels.",
