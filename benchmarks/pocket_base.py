@@ -18,6 +18,7 @@ from benchmarks.measure import report, table
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.core.records import Messages
 from constitutional.core.stats.intervals import wilson
+from constitutional.models.local import LocalModel
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.pocket import jobs, oracle
 from constitutional.pocket.answers import VARIED, draw
@@ -41,9 +42,8 @@ class Asked:
     """One model folder, asked many things at once."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        setup = ModelSetup("transformers", str(folder), None)
-        self.model = TransformersModel.create(setup)
-        self.model = TransformersModel(self.model._model, TransformersOptions(max_batch=BATCH))
+        local = LocalModel.of(ModelSetup("transformers", str(folder), None), None, {})
+        self.model = TransformersModel(local, TransformersOptions(max_batch=BATCH))
         self.seed = seed
 
     async def say(self, asked: Sequence[Messages], temperature: float = 0.0) -> list[str]:

@@ -7,7 +7,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -47,14 +47,14 @@ def run(plan: Plan, *, as_json: bool, quiet: bool) -> int:
         (f"its verdicts beside the truth of {size.labels} pairs",
          ["audit", str(plan.data), "--labels", str(plan.labels), *more]),
         ("it is trained on its own labels", _train(plan) + more),
+        ("both models answer questions that neither has seen, and the truth judges", _evaluate(plan) + more),
     ]  # fmt: skip
     for number, (what, arguments) in enumerate(steps, 1):
         if arguments[0] == "audit":
             label(sheet, plan.labels)
-        code = _step(f"{number}/{len(steps) + 1}", what, arguments, as_json)
+        code = _step(f"{number}/{len(steps)}", what, arguments, as_json)
         if code:
             return code
-    _evaluate(plan, quiet)
     return 0
 
 
@@ -65,30 +65,19 @@ def _sample(plan: Plan, sheet: str) -> list[str]:
 def _train(plan: Plan) -> list[str]:
     settings = {"loss": plan.loss, "beta": 1, "lr": 3e-4, "epochs": plan.size.epochs, "batch": 32, "micro-batch": 32,
                 "seed": plan.seed, "out": plan.model}  # fmt: skip
-    flags = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-    return ["train", str(plan.data), "--model", plan.base, *flags, "--cpu"]
+    return ["train", str(plan.data), "--model", plan.base, *_flags(settings), "--cpu"]
 
 
-def _evaluate(plan: Plan, quiet: bool) -> None:
-    from constitutional.config.run import ModelConfig, PartConfig
-    from constitutional.evaluation.run import evaluate
-    from constitutional.evaluation.settings import EvaluateSettings
+def _evaluate(plan: Plan) -> list[str]:
+    """The base is the run's own model; who looks at the answers is the oracle."""
+    settings = {"tuned": plan.model, "prompts": plan.held_out, "responses": plan.size.answers, "max-tokens": LONGEST,
+                "critic": "pocket-oracle", "judge": "pocket-oracle", "scorer": "pocket-correct", "seed": plan.seed,
+                "out": plan.evaluation}  # fmt: skip
+    return ["evaluate", str(plan.data), *_flags(settings)]
 
-    oracle = PartConfig(plugin="pocket-oracle")
-    settings = EvaluateSettings(
-        base=ModelConfig(name=plan.base, max_tokens=LONGEST),
-        tuned=ModelConfig(name=f"transformers:{plan.model.absolute()}", max_tokens=LONGEST, options={"max_batch": 64}),
-        prompts=str(plan.held_out),
-        constitution="pocket",
-        critic=oracle,
-        judge=oracle,
-        scorers=(PartConfig(plugin="pocket-correct"),),
-        responses=plan.size.answers,
-        seed=plan.seed,
-        out=str(plan.evaluation),
-    )
-    click.echo("\n5/5 both models answer questions that neither has seen; the oracle judges", err=True)
-    evaluate(settings, (lambda line: None) if quiet else (lambda line: click.echo(line, err=True)))
+
+def _flags(settings: Mapping[str, object]) -> list[str]:
+    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
 def _step(number: str, what: str, arguments: list[str], as_json: bool) -> int:
