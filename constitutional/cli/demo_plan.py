@@ -73,6 +73,10 @@ class Plan:
     def evaluation(self) -> Path:
         return self.out / f"evaluation-{self.loss}"
 
+    @property
+    def report(self) -> Path:
+        return self.out / f"report-{self.loss}.html"
+
     def begin(self) -> None:
         """Writes what the steps read. A folder is one demo: where something else is in it, it is left alone."""
         from constitutional.pocket.pools import sample, write_prompts

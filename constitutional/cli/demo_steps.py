@@ -48,6 +48,7 @@ def run(plan: Plan, *, as_json: bool, quiet: bool) -> int:
          ["audit", str(plan.data), "--labels", str(plan.labels), *more]),
         ("it is trained on its own labels", _train(plan) + more),
         ("both models answer questions that neither has seen, and the truth judges", _evaluate(plan) + more),
+        ("one page of it all", ["report", *map(str, (plan.data, plan.model, plan.evaluation)), "--out", str(plan.report)]),
     ]  # fmt: skip
     for number, (what, arguments) in enumerate(steps, 1):
         if arguments[0] == "audit":

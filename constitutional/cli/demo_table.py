@@ -30,6 +30,7 @@ def results(plan: Plan) -> dict[str, Any]:
         "data": str(plan.data),
         "model": str(plan.model),
         "evaluation": str(plan.evaluation),
+        "report": str(plan.report),
         "prompts": found["prompts"],
         "measures": {name: {BASE: before[name], TUNED: after[name]} for name, _ in MEASURES if name in before},
     }
@@ -44,4 +45,4 @@ def lines(plan: Plan, found: dict[str, Any]) -> list[str]:
             after = row[TUNED]
             interval = f"[{after['low']:.1%}, {after['high']:.1%}]"
             shown.append(f"{words:<40}{row[BASE]['value']:>9.1%}  {after['value']:>6.1%}  {interval}")
-    return [*shown, "", f"dataset: {plan.data / 'dataset'}", f"model: {plan.model}", f"evaluation: {plan.evaluation}"]
+    return [*shown, "", f"dataset: {plan.data / 'dataset'}", f"model: {plan.model}", f"report: {plan.report}"]

@@ -102,7 +102,7 @@ class Models:
         key = _connection(config)
         if key not in self.adapters:
             self.adapters[key] = self._make(config, name)
-            self.throttles[key] = Throttle(config.concurrency or self.config.concurrency)
+            self.throttles[key] = Throttle(config.concurrency or self.config.concurrency, name=config.name)
         return self.adapters[key]
 
     def throttle(self, role: str, entry: str | None = None) -> Throttle:
