@@ -93,8 +93,8 @@ class Plan:
             raise cannot_write(self.out, error) from error
 
     def _run(self) -> dict[str, Any]:
-        """The shipped run file, over this demo's prompts. All answers to a prompt are compared, and not only those before and
-        after a revision: a lie about a hazard is not mended by a refusal, but loses to one."""
+        """The shipped run file, over this demo's prompts. All answers to a prompt are compared, and not only those before
+        and after a revision: a lie about a hazard is not mended by a refusal, but loses to one."""
         run: dict[str, Any] = yaml.safe_load(RUN_FILE.read_text("utf-8"))
         run["models"]["policy"]["name"] = self.base
         return run | {"responses": self.size.responses, "strategy": "all-pairs", "seed": self.seed, "out": "data"}
