@@ -30,8 +30,12 @@ endif
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
-demo: install   ## Make a small preference dataset: no GPU, no key, no network
-	$(BIN)/constitutional generate --out runs/demo
+.venv/installed-train: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	touch $@
+
+demo: .venv/installed-train  ## The whole loop on a tiny model, in minutes: data, training, the effect. No GPU, no key
+	$(BIN)/constitutional demo
 
 # Side by side, one thread each; then those that measure time, one by one.
 test: .venv/installed-dev lint  ## Everything that this machine can run
