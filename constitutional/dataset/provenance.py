@@ -32,6 +32,8 @@ METAS = (
 OF_THE_MACHINE = {"out", "concurrency", "max_cost", "max_calls", "max_failure_rate"}
 OF_A_CONNECTION = {"base_url", "api_key_env", "timeout", "concurrency", "prices"}
 RUN_NAME = 12
+OF_A_RUN = 1 << 40
+"""In a merged ledger the rows of each run stand at its multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Origin:
     """Its place among the runs of a merged one."""
     folder: str = "provenance"
     known: tuple[str, ...] = field(default=(), repr=False)
+    """Folders of this machine."""
 
     @cached_property
     def plan(self) -> str:
@@ -50,8 +53,8 @@ class Origin:
 
     @property
     def name(self) -> str:
-        """What stands in the column ``run``."""
-        return self.plan[:RUN_NAME]
+        """What stands in the column ``run``. Runs of one plan that were merged have a number behind it."""
+        return self.meta.get("name") or self.plan[:RUN_NAME]
 
     @property
     def status(self) -> str:
@@ -165,15 +168,11 @@ def origins(view: LedgerView) -> list[Origin]:
     """The run of a ledger; of a merged one all of its runs."""
     merged = view.meta("merged")
     if merged is not None:
-        return [Origin(meta, merged=place) for place, meta in enumerate(json.loads(merged)["runs"])]
+        runs = enumerate(json.loads(merged)["runs"])
+        return [Origin(meta, merged=place, known=(meta["folder"],)) for place, meta in runs]
     found = {name: view.meta(name) for name in METAS}
     known = (str(view.path.parent.absolute()),)
     return [Origin({name: value for name, value in found.items() if value is not None}, known=known)]
-
-
-def plan_of(state: str) -> str:
-    """The plan of the run that made a trace: a merged ledger puts its own before it."""
-    return state.split(":")[-2]
 
 
 def _object(saved: str | None) -> dict[str, Any]:

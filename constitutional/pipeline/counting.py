@@ -29,6 +29,10 @@ USUAL_ANSWER, USUAL_CRITIQUE = 300, 120
 """Tokens assumed for an answer, and for a critique, where the model may write more."""
 
 
+class CallMissingError(Exception):
+    """A call is not in the ledger, and whoever asked did not want to know more."""
+
+
 @dataclass(slots=True)
 class Load:
     """What one role would ask, over the sample."""
@@ -48,6 +52,7 @@ class _CountingModel:
         self._adapter = models.adapter(role, entry)
         self._sampling = sampling_of(models.config, role, models.mode, entry)
         self._price = price_of(model_config(models.config, role, entry))
+        self._binding = binding
         self._load = binding.load(role)
         self._worst = binding.worst
         self._view = binding.view
@@ -101,6 +106,7 @@ class _CountingModel:
         return _saved(self._view, key, self._load)
 
     def _add(self, request: ChatRequest, completion: int) -> None:
+        self._binding.missed()
         prompt = sum(len(content) for _, content in request.messages) // CHARACTERS_PER_TOKEN
         self._load.calls += 1
         self._load.prompt_tokens += prompt
@@ -119,18 +125,32 @@ def _made_up(number: int, tokens: int) -> str:
 _WORDS = [f"w{n:05}" for n in range(2000)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counting:
     """Implements ``setup.Bind``: models that answer nothing and count, over one pass."""
 
     worst: bool
     view: LedgerView | None
     loads: dict[str, Load] = field(default_factory=dict)
+    hurried: bool = False
+    """The first call that the ledger does not hold raises ``CallMissingError``."""
+    stopped: bool = False
+    """That this happened: a plugin may have taken the error for its own."""
 
     @property
     def guesses(self) -> int:
         """How many answers were made up so far."""
         return sum(load.calls for load in self.loads.values())
+
+    @property
+    def known(self) -> int:
+        """How many were found in the ledger."""
+        return sum(load.known for load in self.loads.values())
+
+    def missed(self) -> None:
+        if self.hurried:
+            self.stopped = True
+            raise CallMissingError
 
     def load(self, role: str) -> Load:
         return self.loads.setdefault(role, Load())
@@ -145,7 +165,9 @@ class Counting:
             question: Any, work: Callable[[], Awaitable[Any]], *, assumed: Any = None, complete: bool = False
         ) -> Any:
             saved = _saved(self.view, digest(worker.value(question, complete)), load)
-            load.calls += saved is None
+            if saved is None:
+                self.missed()
+                load.calls += 1
             return assumed if saved is None else work_from(saved)
 
         return assume
