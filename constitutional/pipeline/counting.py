@@ -25,6 +25,7 @@ from constitutional.pipeline.setup import Models, model_config, price_of, sampli
 from constitutional.roles import Model, Remember
 
 CHARACTERS_PER_TOKEN = 4
+OF_A_MODEL = "SELECT 1 FROM calls WHERE model = ?"
 USUAL_ANSWER, USUAL_CRITIQUE = 300, 120
 """Tokens assumed for an answer, and for a critique, where the model may write more."""
 
@@ -81,6 +82,8 @@ class _CountingModel:
         if saved is not None:
             self._logprobs = True
             return choice_from(saved, key)
+        if self._logprobs is None:
+            self._logprobs = self._binding.gives_logprobs(self.id, self._role)
         if self._logprobs is not True and (sampled := self._sampled(request, options)) is not None:
             return sampled
         certain = 0 if self._worst else len(options) - 1
@@ -136,6 +139,7 @@ class Counting:
     """The first call that the ledger does not hold raises ``CallMissingError``."""
     stopped: bool = False
     """That this happened: a plugin may have taken the error for its own."""
+    _gives: dict[tuple[str, str], bool | None] = field(default_factory=dict)
 
     @property
     def guesses(self) -> int:
@@ -146,6 +150,16 @@ class Counting:
     def known(self) -> int:
         """How many were found in the ledger."""
         return sum(load.known for load in self.loads.values())
+
+    def gives_logprobs(self, model: str, role: str) -> bool | None:
+        """Whether the ledger holds choices of the model; None where the role asked nothing yet."""
+        if self.view is None:
+            return None
+        if (model, role) not in self._gives:
+            choice = self.view.one(f"{OF_A_MODEL} AND reply LIKE '{{\"probabilities\"%' LIMIT 1", model)
+            asked = choice or self.view.one(f"{OF_A_MODEL} AND role = ? LIMIT 1", model, role)
+            self._gives[model, role] = None if asked is None else choice is not None
+        return self._gives[model, role]
 
     def missed(self) -> None:
         if self.hurried:

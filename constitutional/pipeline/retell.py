@@ -39,7 +39,7 @@ def retell(source: RunFolder, target: RunFolder, config: RunConfig, tried: Tried
     if writer.error is not None:
         raise LedgerError(str(writer.error))
     complete = status == "complete"
-    sift_run(target, tried.assembly.sieve, complete=complete)
+    sift_run(target, (tried.unused or tried.assembly).sieve, complete=complete)
     return complete
 
 

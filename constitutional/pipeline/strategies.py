@@ -74,6 +74,8 @@ class Tried:
     """Of how many prompts."""
     kept: Kept | None = None
     """What it made of every prompt, before the filters of the whole run."""
+    unused: Assembly | None = None
+    """The same once more, whose filters have seen nothing, where the traces are kept to be written."""
 
     def take(self, before: Trace, replayed: Replayed) -> Trace:
         """What it makes of a prompt; with calls missing nothing, for a stated reason."""
@@ -102,7 +104,12 @@ def try_strategies(
     number of a strategy and the trace that it makes, after the filters of the whole run. No model is asked."""
     replay = Replay(config, host, base, constitution, view, strategies)
     found = [
-        Tried(strategy, assembly, kept=Kept() if keep or assembly.sieve else None)
+        Tried(
+            strategy,
+            assembly,
+            kept=Kept() if keep or assembly.sieve else None,
+            unused=replay.assembly(strategy) if keep else None,
+        )
         for strategy, assembly in zip(strategies, replay.assemblies, strict=True)
     ]
     asyncio.run(_try(replay, found, traces, see))
