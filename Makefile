@@ -55,6 +55,7 @@ bench: .venv/installed-dev  ## Rerun the benchmarks
 	$(BIN)/python -m benchmarks.scale --save
 	$(BIN)/python -m benchmarks.crash --save
 	$(BIN)/python -m benchmarks.startup --save
+	$(BIN)/python -m benchmarks.dataset --save
 
 clean:          ## Remove the environment and the demo run
 	rm -rf .venv runs

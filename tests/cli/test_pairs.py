@@ -202,6 +202,25 @@ def test_another_margin_is_another_table(asked_of_all: Callable[..., Path]) -> N
 
 
 @pytest.mark.parametrize(
+    ("strategy", "scores", "comparisons"),
+    [
+        ("revised-vs-initial", 0, 0), ("best-vs-worst", 4, 1), ("best-vs-random", 4, 1), ("mu-minus-2-sigma", 4, 1),
+        ("pareto", 4, 1), ("max-margin", 0, 6), ("all-pairs", 0, 6), ("tournament", 0, 5),
+    ],
+)  # fmt: skip
+def test_the_plan_of_a_run_says_what_each_strategy_asks(strategy: str, scores: int, comparisons: int) -> None:
+    """Of four answers, with nothing revised; and of the judge's calls none is left out."""
+    flags = ["--responses", "4", "--rounds", "0", "--limit", "3", "--dry-run", "--strategy", strategy]
+    shown = CliRunner().invoke(generate_command, flags, standalone_mode=False, catch_exceptions=False).stdout
+    many = f"{scores} scores and {comparisons} comparison{'' if comparisons == 1 else 's'}"
+    assert f"  per prompt up to {many}, each under every principle that applies" in shown
+    planned = CliRunner().invoke(generate_command, [*flags, "--json"], standalone_mode=False, catch_exceptions=False)
+    said = json.loads(planned.stdout)
+    judged = said["high"].get("judge", {"calls": 0})["calls"]
+    assert judged == comparisons * 2 * 6 * said["prompts"], "both orders, six principles"
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--compare", "all-pears"], "no strategy named 'all-pears'; did you mean 'all-pairs'"),

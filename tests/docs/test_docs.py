@@ -227,6 +227,19 @@ def test_the_quickstart_runs(tmp_path: Path) -> None:
     assert "duplicate_prompt" in said
 
 
+def test_the_commands_about_strategies_and_datasets_run(tmp_path: Path) -> None:
+    run(["constitutional", "generate", "--out", "runs/demo", "--quiet"], tmp_path)
+    said = ""
+    for name in ("docs/strategies.md", "docs/dataset.md"):
+        for text in blocks(name, "sh"):
+            said += run(["bash", "-euo", "pipefail", "-c", text], tmp_path)
+    assert "best-vs-worst *" in said
+    assert "dataset: runs/two/dataset" in said
+    assert "runs/both: 2 runs, " in said
+    for text in blocks("docs/dataset.md", "python"):
+        run([sys.executable, "-c", text], tmp_path)
+
+
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     (shown_output,) = [text for text in blocks("README.md", "text") if text.startswith("no --model")]
     printed = run(["constitutional", "generate", "--out", "runs/demo"], tmp_path)
