@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.measure import Run, report, run, table
 from constitutional.config.run import RunConfig
 from constitutional.core.codec import to_json
-from constitutional.core.constitution import Constitution, Principle, Tier
+from constitutional.core.constitution import Constitution, Force, Principle, Tier
 from constitutional.core.records import (
     Critique,
     Judgement,
@@ -44,9 +44,10 @@ from tests.support.hub import WRITER, FakeHub, serve_hub
 ANSWERS, KEPT, PLAN, REPO = 4, 4, "0" * 32, "user/pairs"
 LIMIT_MB = 400
 PRINCIPLES = ("honest", "on-topic", "brief")
+FORCES: tuple[tuple[str, Force], ...] = (("safety", "hard"), ("help", "strong"), ("style", "soft"))
 TIERS = tuple(
     Tier(tier, force, principles=(Principle(name, f"The answer is {name}."),))
-    for (tier, force), name in zip((("safety", "hard"), ("help", "strong"), ("style", "soft")), PRINCIPLES, strict=True)
+    for (tier, force), name in zip(FORCES, PRINCIPLES, strict=True)
 )
 WORDS = ["".join(Random(n).choices("abcdefghijklmnopqrstuvwxyz", k=2 + n % 9)) for n in range(5000)]
 

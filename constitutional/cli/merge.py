@@ -64,9 +64,9 @@ def command(runs: tuple[Path, ...], out: Path, by: str, similarity: float, as_js
         return
     kept, pairs = sum(done.kept.values()), sum(done.pairs.values())
     click.echo(f"{out}: {len(done.names)} runs, {kept:,} prompts, {pairs:,} pairs")
-    for run in done.runs():
+    for run, place in zip(done.runs(), done.folders, strict=True):
         repeated = f", {run['repeated_pairs']:,} pairs repeated" if by == "pair" else f", {run['dropped']:,} repeated"
-        click.echo(f"  run {run['name']}: {run['kept']:,} of {run['prompts']:,} prompts{repeated}")
+        click.echo(f"  run {run['name']}: {run['kept']:,} of {run['prompts']:,} prompts{repeated}  ({place})")
     if done.contradicted:
         click.echo(f"  {done.contradicted:,} repeated pairs have the other label: the first run's is kept")
     click.echo(f"dataset: {folder.dataset}")

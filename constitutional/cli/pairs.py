@@ -78,6 +78,7 @@ class _Comparison:
         self.tallies: list[Tally] = []
         self.own = run.config.strategy
         self.plan = run.view.meta("plan")
+        self.status = run.view.meta("status")
         self.changed = False
 
     def tried(self, strategies: Sequence[PluginConfig], *, keep: bool) -> list[Tried]:
@@ -144,7 +145,8 @@ class _Comparison:
         lines.append("margin, p: means. longer by: mean characters of chosen less rejected. The last columns: pairs decided "
                      "by each tier.")  # fmt: skip
         own = "; * the run's own" if any(row["of_the_run"] for row in figures) else ""
-        lines.append(f"{figures[0]['prompts']:,} prompts{own}")
+        unfinished = "" if self.status == "complete" else f"; the run is not complete ({self.status})"
+        lines.append(f"prompts in all: {figures[0]['prompts']:,}{own}{unfinished}")
         if any(one.calls for one in tried):
             lines.append(
                 f"calls missing: at most; the figures are of the prompts that need none. To make them: constitutional "

@@ -55,6 +55,8 @@ class Source:
 @dataclass
 class Merged:
     names: list[str]
+    folders: list[str]
+    """Of each run, as it is called on this machine: for whoever merges, and for nobody else."""
     complete: bool
     differences: dict[str, dict[str, Any]]
     """Setting → run → value, where they are not all the same."""
@@ -81,9 +83,9 @@ def merge(paths: Sequence[Path], target: RunFolder, by: By, similarity: float) -
     with ExitStack() as stack:
         sources = _open(paths, stack)
         named = _named([origin for source in sources for origin in source.origins])
-        merged = Merged(
-            [origin.name for origin in named], all(o.status == COMPLETE for o in named), _differences(named)
-        )
+        complete = all(origin.status == COMPLETE for origin in named)
+        folders = [origin.meta["folder"] for origin in named]
+        merged = Merged([origin.name for origin in named], folders, complete, _differences(named))
         create_or_check(part)
         connection = connect(part, writable=True)
         try:

@@ -46,14 +46,13 @@ class Replay:
         self._counting = Counting(worst=False, view=view)
         self._learned: Learned = {}
 
-        self._assemble = lambda strategy: assemble(
-            config.model_copy(update={"strategy": strategy}), host, base, self._counting, constitution=constitution
-        )
-        self.assemblies = [self.assembly(strategy) for strategy in strategies]
+        def assembled(strategy: PluginConfig) -> Assembly:
+            changed = config.model_copy(update={"strategy": strategy})
+            return assemble(changed, host, base, self._counting, constitution=constitution)
 
-    def assembly(self, strategy: PluginConfig) -> Assembly:
-        """A new one: filters of a whole run remember what they have seen."""
-        return self._assemble(strategy)
+        self.assembled = assembled
+        """A new assembly: filters of a whole run remember what they have seen."""
+        self.assemblies = [assembled(strategy) for strategy in strategies]
 
     async def again(self, trace: Trace) -> list[Replayed]:
         """The trace that each strategy would have made of the prompt, in their order."""

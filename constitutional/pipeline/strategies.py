@@ -108,7 +108,7 @@ def try_strategies(
             strategy,
             assembly,
             kept=Kept() if keep or assembly.sieve else None,
-            unused=replay.assembly(strategy) if keep else None,
+            unused=replay.assembled(strategy) if keep else None,
         )
         for strategy, assembly in zip(strategies, replay.assemblies, strict=True)
     ]

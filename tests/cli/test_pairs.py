@@ -86,7 +86,10 @@ def test_a_strategy_from_the_ledger_is_that_of_a_run_of_its_own(
     asked_of_all: Callable[..., Path], strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same bytes in every file of the dataset, with filters of pairs and of the whole run; and no call."""
-    settings = {"filters": ["identical", {"plugin": "duplicate-answers", "options": {"most": 2}}], "min_margin": 0.05}
+    settings: dict[str, Any] = {
+        "filters": ["identical", {"plugin": "duplicate-answers", "options": {"most": 2}}],
+        "min_margin": 0.05,
+    }
     source = asked_of_all(**settings)
     (row,) = figures(source, "--strategy", strategy, "--out", "retold")
     own = made(tmp_path / "own", strategy, **settings)

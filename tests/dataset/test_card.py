@@ -110,7 +110,7 @@ def test_rejects_by_reason(card: str, ask: Ask) -> None:
 
 
 def test_tiers_and_conflicts(card: str, ask: Ask) -> None:
-    tiers = dict(ask("SELECT coalesce(tier, 'none'), count(*) FROM pairs GROUP BY tier"))
+    tiers: dict[str, int] = dict(ask("SELECT coalesce(tier, 'none'), count(*) FROM pairs GROUP BY tier"))
     whole = sum(tiers.values())
     assert table(card, "Which tier decided") == {
         name: [f"{count:,}", f"{count / whole:.1%}"] for name, count in tiers.items()
@@ -154,7 +154,7 @@ def test_principles(card: str, ask: Ask) -> None:
 
 
 def test_margins_and_lengths(card: str, ask: Ask, written: Path) -> None:
-    classes = dict(ask("SELECT min(CAST(margin * 10 AS INTEGER), 9), count(*) FROM pairs GROUP BY 1"))
+    classes: dict[int, int] = dict(ask("SELECT min(CAST(margin * 10 AS INTEGER), 9), count(*) FROM pairs GROUP BY 1"))
     found = table(card, "Margins")
     assert [number(cells[0]) for cells in found.values()] == [classes.get(n, 0) for n in range(10)]
     lengths = "length(item.value ->> '$.{0}.text')"

@@ -40,12 +40,13 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     place = tmp_path_factory.mktemp("sources")
     rows = prompts(24)[:24]
     other = World(respond=lambda question, sample: f"{question} rude {sample}")
-    for name, own, more in (
+    given: tuple[tuple[str, list[Any], dict[str, Any]], ...] = (
         ("one", [*rows[:16], {"prompt": ""}], {}),
         ("two", [*rows[8:20], {"prompt": "QUESTION 3, nothing at all: héllo!"}],
          {"strategy": "all-pairs", "responses": 2, "world": other}),
         ("three", rows[20:], {}),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for name, own, more in given:
         (place / name).mkdir()
         made(place / name, own, **more)
     return [place / name / "run" for name in ("one", "two", "three")]
@@ -83,7 +84,7 @@ def test_every_row_is_one_of_its_run_and_no_prompt_is_there_twice(sources: list[
         for row in rows:
             there[row["run"]][bare(row)] -= 1
         assert all(count >= 0 for counts in there.values() for count in counts.values())
-    runs = {}
+    runs: dict[str, str] = {}
     for row in rows_of(merged):
         assert runs.setdefault(text_of(row), row["run"]) == row["run"], "one dialogue, one run"
     everything = {text_of(row) for run in sources for row in rows_of(run)}
