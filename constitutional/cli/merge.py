@@ -50,7 +50,7 @@ def command(runs: tuple[Path, ...], out: Path, by: str, similarity: float, as_js
     if by == "pair" and similarity < 1:
         raise UsageError("--similarity is of dialogues: leave it out, or merge --by prompt")
     folder = RunFolder(out)
-    if folder.started:
+    if folder.started and not _without_dataset(folder):
         raise UsageError(f"--out {out}: holds a run already: choose another folder")
     folder.create()
     with folder.lock():
@@ -70,6 +70,14 @@ def command(runs: tuple[Path, ...], out: Path, by: str, similarity: float, as_js
     if done.contradicted:
         click.echo(f"  {done.contradicted:,} repeated pairs have the other label: the first run's is kept")
     click.echo(f"dataset: {folder.dataset}")
+
+
+def _without_dataset(folder: RunFolder) -> bool:
+    """What a merge leaves that was killed at its very end: it is done again."""
+    from constitutional.ledger import LedgerView
+
+    with LedgerView(folder.ledger) as view:
+        return view.meta("merged") is not None and not folder.dataset.is_dir()
 
 
 def _keep_settings(first: RunFolder, folder: RunFolder) -> None:

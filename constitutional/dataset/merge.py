@@ -19,6 +19,7 @@ from constitutional.dataset.same import SamePairs, SamePrompts, renamed
 from constitutional.dataset.write import selection
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, RunFolder, Sifted, TraceRow, create_or_check
+from constitutional.ledger.copy import remove_ledger
 from constitutional.ledger.rows import BadRow, MetaRow, Row
 from constitutional.ledger.schema import connect, failure
 from constitutional.ledger.sifted import Drops, create_sifted
@@ -79,7 +80,7 @@ class Merged:
 def merge(paths: Sequence[Path], target: RunFolder, by: By, similarity: float) -> Merged:
     """Writes the ledger of ``target``, which must be locked and hold no run. It takes its place when it is whole."""
     part = target.path / ".merging.db"
-    _remove(part)
+    remove_ledger(part)  # of a merge that was killed
     with ExitStack() as stack:
         sources = _open(paths, stack)
         named = _named([origin for source in sources for origin in source.origins])
@@ -297,9 +298,3 @@ def _flat(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(inner, f"{at}.{key}" if at else str(key))
     else:
         yield at, value
-
-
-def _remove(path: Path) -> None:
-    """What a merge that was killed left behind."""
-    for name in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-        name.unlink(missing_ok=True)

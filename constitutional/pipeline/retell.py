@@ -24,13 +24,14 @@ REFUSED = "SELECT prompt_id, state FROM traces WHERE state LIKE '%:%:%'"
 def retell(source: RunFolder, target: RunFolder, config: RunConfig, tried: Tried) -> bool:
     """Writes the ledger of ``target``: the calls of ``source`` and the traces that were kept. It is a run like any other:
     ``generate`` goes on with it where calls are missing. Returns whether none is. The target must be locked."""
-    copy_ledger(source.ledger, target.ledger)
-    with LedgerView(target.ledger) as view:
+    part = target.path / ".retelling.db"
+    copy_ledger(source.ledger, part)
+    with LedgerView(part) as view:
         session, status = int(view.meta("session") or 0), view.meta("status")
         refused = {name: state.split(":")[2] for name, state in view.rows(REFUSED)}
     if tried.calls:
         status = INCOMPLETE
-    writer = Writer(target.ledger, lambda error: None)
+    writer = Writer(part, lambda error: None)
     try:
         for row in _rows(config, tried, session, str(status), refused):
             writer.put(row)
@@ -38,6 +39,7 @@ def retell(source: RunFolder, target: RunFolder, config: RunConfig, tried: Tried
         writer.close()
     if writer.error is not None:
         raise LedgerError(str(writer.error))
+    part.rename(target.ledger)
     complete = status == "complete"
     sift_run(target, (tried.unused or tried.assembly).sieve, complete=complete)
     return complete

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -273,6 +274,16 @@ def test_what_cannot_be_merged_is_said(
     with pytest.raises(ConstitutionalError, match=message):
         merge(*(places.get(argument, argument) for argument in arguments), "--out", "m")
     assert not Path("m", "run.db").exists()
+
+
+def test_a_merge_that_was_killed_at_its_end_is_done_again(sources: list[Path], merged: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    merge(*sources, "--out", out)
+    shutil.rmtree(out / "dataset")
+    (out / ".merging.db").write_bytes(b"half of a ledger")
+    merge(*sources, "--out", out)
+    assert read_manifest(out / "dataset").content == read_manifest(merged / "dataset").content
+    assert not (out / ".merging.db").exists()
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(sources: list[Path]) -> None:
