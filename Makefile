@@ -62,6 +62,7 @@ bench: .venv/installed-dev  ## Rerun the benchmarks
 	$(BIN)/python -m benchmarks.crash --save
 	$(BIN)/python -m benchmarks.startup --save
 	$(BIN)/python -m benchmarks.viewer --save
+	$(BIN)/python -m benchmarks.dataset --save
 
 clean:          ## Remove the environment and the demo run
 	rm -rf .venv runs

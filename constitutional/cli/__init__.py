@@ -19,6 +19,8 @@ COMMANDS = {
     "view": "Read, search, compare and label a run's pairs in the browser.",
     "sample": "Write pairs of a run to a sheet, for people to label.",
     "watch": "Look for reward hacking and collapse in a run's labels.",
+    "pairs": "Compare pairing strategies on a finished run, from its ledger: no model is asked.",
+    "merge": "Make one dataset of several runs, with no prompt in it twice.",
     "export": "Write a dataset in the format of another trainer or tool.",
     "push": "Push a dataset or a trained model to the Hugging Face Hub.",
     "verify": "Check a dataset against its digests, and say which run made what.",

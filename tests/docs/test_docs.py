@@ -228,6 +228,19 @@ def test_the_quickstart_runs(tmp_path: Path) -> None:
     assert "duplicate_prompt" in said
 
 
+def test_the_commands_about_strategies_and_datasets_run(tmp_path: Path) -> None:
+    run([*SCRIPTED, "--out", "runs/demo", "--quiet"], tmp_path)
+    said = ""
+    for name in ("docs/strategies.md", "docs/dataset.md"):
+        for text in blocks(name, "sh"):
+            said += run(["bash", "-euo", "pipefail", "-c", text], tmp_path)
+    assert "best-vs-worst *" in said
+    assert "dataset: runs/two/dataset" in said
+    assert "runs/both: 2 runs, " in said
+    for text in blocks("docs/dataset.md", "python"):
+        run([sys.executable, "-c", text], tmp_path)
+
+
 def test_load_dataset_never_takes_one_run_for_another(tmp_path: Path) -> None:
     run([*SCRIPTED, "--out", "one"], tmp_path)
     run([*SCRIPTED, "--out", "two", "--limit", "10"], tmp_path)
