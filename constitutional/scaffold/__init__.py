@@ -1,4 +1,4 @@
-"""A complete package to start from, one per kind: its sources are data in ``files/``, filled in with ``[[ name ]]``."""
+"""A complete package to start from, one per kind: its sources are data in ``files/``, filled in with ``<< name >>``."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def _filled(source: str, name: str, kind: str) -> str:
     from constitutional import __version__
 
     environment = jinja2.Environment(
-        variable_start_string="[[",
-        variable_end_string="]]",
-        block_start_string="[%",
-        block_end_string="%]",
-        comment_start_string="[#",
-        comment_end_string="#]",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        block_start_string="<%",
+        block_end_string="%>",
+        comment_start_string="<#",
+        comment_end_string="#>",
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,
