@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     )
     from constitutional.hookspecs import PLUGIN_API, hookimpl
     from constitutional.models.base import NoLogprobs
+    from constitutional.pipeline.session import open_model
     from constitutional.plugins import Register
     from constitutional.roles import Arena, Dropped, Model, ModelSetup, Needs, Rewrite, RunInfo, RunResult, Setup
+    from constitutional.templates import Templates
 
 __version__ = "0.1.0"
 
@@ -76,6 +78,7 @@ _HOME = {
     "Sampling": "core.messages",
     "Score": "core.records",
     "Setup": "roles",
+    "Templates": "templates",
     "Tier": "core.constitution",
     "Trace": "core.records",
     "TransientError": "errors",
@@ -83,6 +86,7 @@ _HOME = {
     "both_orders": "builtin.judges.orders",
     "digest": "core.digest",
     "hookimpl": "hookspecs",
+    "open_model": "pipeline.session",
     "random_for": "core.digest",
     "reading_of": "builtin.judges.orders",
     "seed_for": "core.digest",
@@ -124,6 +128,7 @@ __all__ = [
     "Sampling",
     "Score",
     "Setup",
+    "Templates",
     "Tier",
     "Trace",
     "TransientError",
@@ -132,6 +137,7 @@ __all__ = [
     "both_orders",
     "digest",
     "hookimpl",
+    "open_model",
     "random_for",
     "reading_of",
     "seed_for",
