@@ -10,9 +10,13 @@ import click
 from constitutional.cli.lazy import LazyGroup
 
 COMMANDS = {
+    "demo": "The whole loop on a tiny model, in minutes: generate, audit, train, evaluate.",
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
+    "evaluate": "Compare models before and after on held-out prompts: did it work, and what did it cost?",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
+    "report": "Write a page with plots of a run, a training or an evaluation.",
+    "view": "Read, search, compare and label a run's pairs in the browser.",
     "sample": "Write pairs of a run to a sheet, for people to label.",
     "watch": "Look for reward hacking and collapse in a run's labels.",
     "export": "Write a dataset in the format of another trainer or tool.",
@@ -34,7 +38,8 @@ COMMANDS = {
 def cli() -> None:
     """Write principles in YAML, get a preference dataset you can trust.
 
-    With no arguments, `constitutional generate` makes a small dataset with a scripted model: no GPU, key or network.
+    With no arguments, `constitutional generate` makes a small dataset with a tiny model of its own: no GPU, key or
+    network.
     """
 
 
@@ -57,5 +62,8 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo("\n".join(f"error: {line}" for line in message.splitlines()), err=True)
+    """A message may quote a server's answer or a line of a file: nothing in it is obeyed by the terminal."""
+    from constitutional.core.plain import plain
+
+    click.echo("\n".join(f"error: {plain(line)}" for line in message.splitlines()), err=True)
     sys.exit(code)

@@ -23,6 +23,7 @@ from constitutional.core.constitution import Constitution
 from constitutional.core.digest import digest
 from constitutional.dataset.scrub import public, scrubber
 from constitutional.ledger import LedgerView
+from constitutional.ledger.labels import said_beside
 from constitutional.resources import shipped_names
 
 METAS = (
@@ -165,10 +166,17 @@ def origins(view: LedgerView) -> list[Origin]:
     """The run of a ledger; of a merged one all of its runs."""
     merged = view.meta("merged")
     if merged is not None:
-        return [Origin(meta, merged=place) for place, meta in enumerate(json.loads(merged)["runs"])]
+        return [Origin(_with_labels(view, meta), merged=at) for at, meta in enumerate(json.loads(merged)["runs"])]
     found = {name: view.meta(name) for name in METAS}
     known = (str(view.path.parent.absolute()),)
-    return [Origin({name: value for name, value in found.items() if value is not None}, known=known)]
+    meta = {name: value for name, value in found.items() if value is not None}
+    return [Origin(_with_labels(view, meta), known=known)]
+
+
+def _with_labels(view: LedgerView, meta: Mapping[str, str]) -> dict[str, str]:
+    """And with what people have said beside the ledger."""
+    said = _object(meta.get("human_labels")) | said_beside(view)
+    return dict(meta) | ({"human_labels": json.dumps(said, sort_keys=True)} if said else {})
 
 
 def plan_of(state: str) -> str:
