@@ -25,7 +25,7 @@ COMMANDS = {
     "push": "Push a dataset or a trained model to the Hugging Face Hub.",
     "verify": "Check a dataset against its digests, and say which run made what.",
     "principles": "List, show, check, start and import constitutions.",
-    "plugins": "List the plugins, and what is wrong with those that failed.",
+    "plugins": "List, show, check and start plugins.",
     "version": "Print the version.",
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from constitutional.errors import LedgerError
 from constitutional.ledger.reader import Reader
@@ -18,6 +18,16 @@ T = TypeVar("T")
 MOST_UNSAVED = 1000
 """Replies that may wait for the writer. A model that answers faster than the disk takes it waits for the disk, and memory
 stays what it is."""
+
+
+class Answers(Protocol):
+    """What a recorded model needs of a ledger."""
+
+    async def answer(
+        self, key: str, decode: Callable[[str], T], ask: Callable[[], Awaitable[tuple[T, CallRow]]]
+    ) -> tuple[T, bool]:
+        """The reply under this key, and whether it was there already."""
+        ...
 
 
 class Ledger:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from constitutional.core.digest import digest, seed_for
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
-from constitutional.ledger import CallRow, Ledger
+from constitutional.ledger import Answers, CallRow
 from constitutional.models.base import ChatModel, NoLogprobs, read_option
 from constitutional.models.groups import leader_first
 from constitutional.models.meter import Meter, Price
@@ -31,7 +31,7 @@ class RecordedModel:
         self,
         adapter: ChatModel,
         role: str,
-        ledger: Ledger,
+        ledger: Answers,
         throttle: Throttle,
         meter: Meter,
         sampling: Sampling,

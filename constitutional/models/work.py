@@ -10,7 +10,7 @@ from typing import Any
 
 from constitutional.core.digest import digest
 from constitutional.core.messages import Usage
-from constitutional.ledger import CallRow, Ledger
+from constitutional.ledger import Answers, CallRow
 from constitutional.models.meter import Meter
 
 
@@ -35,7 +35,7 @@ class RecordedWork:
     """Implements ``roles.Remember``. Each piece of work counts as one call of the run, and costs nothing."""
 
     worker: Worker
-    ledger: Ledger
+    ledger: Answers
     meter: Meter
 
     async def __call__(
