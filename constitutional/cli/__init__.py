@@ -12,6 +12,7 @@ from constitutional.cli.lazy import LazyGroup
 COMMANDS = {
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
+    "iterate": "Rounds of generate, judge, pair, train, evaluate, each with the model of the one before.",
     "evaluate": "Compare models before and after on held-out prompts: did it work, and what did it cost?",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
     "sample": "Write pairs of a run to a sheet, for people to label.",

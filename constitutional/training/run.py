@@ -129,6 +129,10 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
         "model": start.version(),
         "data": data.digest(),
     }
+    if settings.reference_model is not None:
+        reference = Start.of(settings.reference_model)
+        plan["reference"] = reference.version()
+        plan["settings"]["reference_model"] = reference.name
     if settings.main in ONLINE:
         basis = Basis.of(settings.run, settings.source)
         plan["reward"] = basis.digest()
@@ -304,7 +308,11 @@ def _check_same(folder: OutFolder, saved: dict[str, Any], ready: Ready) -> None:
     """A folder is one training. What differs is named."""
     old, new = saved.get("settings", {}), ready.plan["settings"]
     changed = [f"{name}: {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name]]
-    changed += [f"the {name} itself" for name in ("model", "data", "reward") if saved.get(name) != ready.plan.get(name)]
+    changed += [
+        f"the {name} itself"
+        for name in ("model", "data", "reference", "reward")
+        if saved.get(name) != ready.plan.get(name)
+    ]
     if changed:
         lines = "\n".join(f"  {line}" for line in changed)
         raise UsageError(
