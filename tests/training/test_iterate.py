@@ -15,10 +15,13 @@ from constitutional.cli.iterate import command, settings_of
 from constitutional.errors import ConfigError, PromptFileError, UsageError
 from constitutional.ledger import LedgerView
 from constitutional.training.iterate.rounds import RoundFolder, pinned
-from tests.training.planted import write
-from tests.training.test_stages import LETTERS, PRINCIPLES
+from constitutional.training.run import train
+from constitutional.training.settings import TrainSettings
+from tests.training.planted import GOOD, pair, write
+from tests.training.test_stages import PRINCIPLES
 
-PROMPTS = [{"prompt": f"How is the fox {number}?"} for number in range(60)]
+RULES = [{"check": "keywords", "any": [GOOD]}]
+PROMPTS = [{"prompt": pair(number)["prompt"][0]["content"]} for number in range(1000, 1080)]
 CRITIC = {"when": "", "choose": {"yes": 0.1, "no": 0.9}, "reply": "It is well."}
 
 
@@ -28,7 +31,7 @@ def run_file(folder: Path, tiny: Path, **changes: Any) -> Path:
     (folder / "letters.yaml").write_text(PRINCIPLES)
     write(folder / "critic.jsonl", [CRITIC])
     write(folder / "prompts.jsonl", PROMPTS)
-    rules = {"rules": LETTERS}
+    rules = {"rules": RULES}
     given = {
         "prompts": "prompts.jsonl",
         "constitution": "letters.yaml",
@@ -48,8 +51,20 @@ def run_file(folder: Path, tiny: Path, **changes: Any) -> Path:
 
 
 def iterate(path: Path, out: Path, *more: str) -> Result:
-    training = ["--lr", "2e-3", "--batch", "16", "--micro-batch", "16", "--epochs", "3", "--cpu", "--eval-every", "20"]
-    fixed = ["--measure", "score:rules", "--out", str(out), "--guard", "kl=warn", "--samples", "4"]
+    training = [
+        "--lr",
+        "1e-3",
+        "--batch",
+        "16",
+        "--micro-batch",
+        "16",
+        "--max-steps",
+        "3",
+        "--cpu",
+        "--eval-every",
+        "20",
+    ]
+    fixed = ["--measure", "score:rules", "--out", str(out), "--samples", "4", "--held-out-share", "0.4"]
     found = CliRunner().invoke(command, [str(path), "--rounds", "2", *fixed, *training, *more], standalone_mode=False)
     if found.exception is not None and not isinstance(found.exception, SystemExit):
         raise found.exception
@@ -68,9 +83,27 @@ def calls(out: Path) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def rounds(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> tuple[Path, Path]:
+def speaker(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
+    """A tiny model that answers kindly and rudely by turns."""
+    folder = tmp_path_factory.mktemp("speaker")
+    rows = [
+        {"prompt": pair(number)["prompt"], "completion": pair(number)[side]}
+        for number in range(150)
+        for side in ("chosen", "rejected")
+    ]
+    made = train(
+        TrainSettings(
+            source=str(write(folder / "answers.jsonl", rows)), model=str(tiny), out=str(folder / "model"), stages=("sft",),
+            sft_lr=5e-3, sft_epochs=6.0, batch=32, micro_batch=32, cpu=True, eval_every=100,
+        )
+    )  # fmt: skip
+    return made.out
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory: pytest.TempPathFactory, speaker: Path) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("rounds")
-    path = run_file(folder, tiny)
+    path = run_file(folder, speaker)
     found = iterate(path, folder / "out", "--quiet", "--reference", "first")
     assert found.return_value == 0, found.output
     return path, folder / "out"
@@ -91,7 +124,7 @@ def test_two_rounds_make_a_tiny_model_better(rounds: tuple[Path, Path]) -> None:
     assert "score:rules" in (out / "index.html").read_text()
     training = json.loads((out / "round-2" / "model" / "training.json").read_text())
     assert training["settings"]["model"] == "model"
-    assert training["settings"]["reference_model"] == "tiny"
+    assert training["settings"]["reference_model"] == "model"
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from constitutional.errors import ConfigError
 from constitutional.training.iterate.decide import Round, best_round, improvement, next_ratio, why_stop
 from constitutional.training.iterate.mix import mixed
-from constitutional.training.iterate.settings import Mix, Ratio
+from constitutional.training.iterate.settings import HALF_NEW, Mix, Ratio
 
 
 def of(number: int, before: float, after: float, **more: Any) -> Round:
@@ -30,7 +30,7 @@ def pool(number: int, size: int) -> list[dict[str, Any]]:
     return [{"round": number, "at": at} for at in range(size)]
 
 
-def counts(sizes: list[int], mix: Mix = Mix()) -> dict[str, int]:
+def counts(sizes: list[int], mix: Mix = HALF_NEW) -> dict[str, int]:
     pairs = {number: pool(number, size) for number, size in enumerate(sizes, 1)}
     return mixed(pairs, len(sizes), mix, 0).counts
 
@@ -51,8 +51,8 @@ def test_what_one_part_lacks_the_other_fills_up() -> None:
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=5), st.integers(0, 3))
 def test_no_pair_is_taken_twice_and_the_draw_is_fixed(sizes: list[int], seed: int) -> None:
     pairs = {number: pool(number, size) for number, size in enumerate(sizes, 1)}
-    found = mixed(pairs, len(sizes), Mix(), seed)
-    assert found == mixed(pairs, len(sizes), Mix(), seed)
+    found = mixed(pairs, len(sizes), HALF_NEW, seed)
+    assert found == mixed(pairs, len(sizes), HALF_NEW, seed)
     taken = Counter((row["round"], row["at"]) for row in found.rows)
     assert set(taken.values()) <= {1}
     assert len(found.rows) == sum(found.counts.values())

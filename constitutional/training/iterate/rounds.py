@@ -252,6 +252,7 @@ def _evaluate(turn: Turn) -> Evaluation:
         tuned=_placed(policy_entry(turn.settings, str(turn.folder.model.absolute())), turn.settings.base),
         prompts=str(turn.held_out.absolute()),
         out=str(folder.path.absolute()),
+        trained_on=str(turn.folder.pairs.absolute()),
         seed=turn.settings.run.seed,
         scorers=_scorers(turn.settings),
         max_failure_rate=config.max_failure_rate,
