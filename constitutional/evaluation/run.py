@@ -20,14 +20,15 @@ from constitutional.evaluation.contamination import contaminated
 from constitutional.evaluation.contenders import TUNED, Contender, contenders
 from constitutional.evaluation.find import evaluation_of
 from constitutional.evaluation.gate import Wanted, check_gate, parse_gate
-from constitutional.evaluation.measures import KINDS, Tags
+from constitutional.evaluation.measures import KINDS, Parts, Tags
+from constitutional.evaluation.perplexity import passages, surprises
 from constitutional.evaluation.progress import Progress
 from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
 from constitutional.models.meter import Meter
 from constitutional.pipeline.prompts import RowFault, read_prompts
-from constitutional.pipeline.setup import Bind, Unasked, read_constitution, recorded
+from constitutional.pipeline.setup import Bind, Models, Unasked, read_constitution, recorded
 from constitutional.plugins import PluginHost
 
 Say = Callable[[str], None]
@@ -58,6 +59,8 @@ class Ready:
     gate: list[Wanted]
     warnings: list[str]
     not_measured: dict[str, str]
+    passages: list[str]
+    """Of the reference text."""
 
     @property
     def names(self) -> list[str]:
@@ -92,14 +95,14 @@ async def evaluate_with(
             weigher = ready.weigher(recorded(ledger, meter, ready.roles))
             _keep_meta(ledger, ready, weigher)
             try:
-                traces = await ask_all(ready, weigher, lambda config: recorded(ledger, meter, config), progress)
+                asked = await ask_all(ready, weigher, lambda config: recorded(ledger, meter, config), progress)
             finally:
                 await ledger.landed()
                 await weigher.assembly.models.aclose()
-            _keep_traces(ledger, ready, weigher, traces)
+            _keep_traces(ledger, ready, weigher, asked.traces)
             await ledger.flush()
             with LedgerView(ledger.path) as view:
-                found = await asyncio.to_thread(evaluation_of, ready, weigher, traces, view)
+                found = await asyncio.to_thread(evaluation_of, ready, weigher, asked, view)
             found.write(folder.path)
             return found
         finally:
@@ -113,7 +116,8 @@ def prepare(settings: EvaluateSettings, host: PluginHost, constitution: Constitu
     tags, not_measured = _tags(settings, prompts)
     gate = parse_gate(settings.gate) if settings.gate is not None else []
     models = contenders(settings, host)
-    ready = Ready(settings, host, models, prompts, constitution, roles, tags, gate, warnings, not_measured)
+    texts = [] if settings.reference_text is None else passages(settings.reference_text, settings.where)
+    ready = Ready(settings, host, models, prompts, constitution, roles, tags, gate, warnings, not_measured, texts)
     ready.weigher(Unasked())
     check_gate(gate, measure_names(ready), ready.names)
     tuned = next(one for one in models if one.name == TUNED).entry.name.partition(":")[2]
@@ -137,19 +141,32 @@ def measure_names(ready: Ready) -> list[str]:
     ]
 
 
-async def ask_all(
-    ready: Ready, weigher: Weighing, bind: Callable[[RunConfig], Bind], progress: Progress
-) -> list[Trace]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Everything that was asked, and what came of it."""
+
+    traces: list[Trace]
+    surprises: dict[str, Parts]
+    """Model → how surprising each passage of the reference text is to it."""
+
+
+async def ask_all(ready: Ready, weigher: Weighing, bind: Callable[[RunConfig], Bind], progress: Progress) -> Asked:
     """One model after another, so that two that run in this process are never loaded at once; the judge last."""
     answers: dict[str, Sequence[tuple[Response, ...] | Reject]] = {}
-    where = ready.settings.where
+    surprised: dict[str, Parts] = {}
     for one in ready.contenders:
-        own = await answers_of(one, ready.prompts, ready.host, where, bind(one.config), progress)
-        if all(isinstance(given, Reject) for given in own):
-            (first, *_) = (given for given in own if isinstance(given, Reject))
-            raise RunStoppedError(f"{one.name} answered none of the {len(own):,} prompts: {first.detail}")
+        models, bound = Models(one.config, ready.host, ready.settings.where), bind(one.config)
+        try:
+            own = await answers_of(one, ready.prompts, models, bound, progress)
+            if own and all(isinstance(given, Reject) for given in own):
+                first = next(given for given in own if isinstance(given, Reject))
+                raise RunStoppedError(f"{one.name} answered none of the {len(own):,} prompts: {first.detail}")
+            surprised[one.name] = await surprises(models, bound, ready.passages)
+        finally:
+            await models.aclose()
         answers[one.name] = own
-    return await weigh_all(weigher, ready.prompts, answers, ready.settings.concurrency, progress)
+    traces = await weigh_all(weigher, ready.prompts, answers, ready.settings.concurrency, progress)
+    return Asked(traces, surprised)
 
 
 def _roles(settings: EvaluateSettings) -> RunConfig:
