@@ -82,6 +82,8 @@ def _missing(found: Mapping[str, Mapping[str, Measured]], text: bool) -> dict[st
 
 def _role(part: PartConfig, weigher: Weighing, role: str) -> dict[str, Any]:
     """Which plugin, and which model it asks."""
+    if not weigher.assembly.models.config.models:
+        return {"plugin": part.plugin, "model": None, "revision": None}
     known = weigher.assembly.known_models[role]
     return {"plugin": part.plugin, "model": known["model"], "revision": known["revision"]}
 

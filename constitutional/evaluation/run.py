@@ -29,10 +29,19 @@ from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
 from constitutional.models.meter import Meter
 from constitutional.pipeline.prompts import RowFault, read_prompts
 from constitutional.pipeline.setup import Bind, Models, Unasked, read_constitution, recorded
+from constitutional.pipeline.unnamed import NoModel
 from constitutional.plugins import PluginHost
 
 Say = Callable[[str], None]
 Started = Callable[[Progress], None]
+
+
+NAME_A_MODEL = (
+    "critic and judge ask a model, and none is named: give --judge PROVIDER:NAME (or --model, --critic), a RUN, "
+    "or plugins that ask none"
+)
+ASKS = frozenset({"llm", "pairwise-logprob", "pairwise-cot", "rubric"})
+"""Critics and judges of ours that ask a model."""
 
 
 def quiet(_: str) -> None:
@@ -67,7 +76,8 @@ class Ready:
         return [one.name for one in self.contenders]
 
     def weigher(self, bind: Bind) -> Weighing:
-        return weighing(self.roles, self.settings.scorers, self.host, self.settings.where, bind, self.constitution)
+        bound = bind if self.roles.models else NoModel(bind, NAME_A_MODEL)
+        return weighing(self.roles, self.settings.scorers, self.host, self.settings.where, bound, self.constitution)
 
 
 async def evaluate_with(
@@ -112,6 +122,8 @@ async def evaluate_with(
 def prepare(settings: EvaluateSettings, host: PluginHost, constitution: Constitution | None = None) -> Ready:
     constitution = constitution or read_constitution(settings.constitution, settings.where, host)
     roles = _roles(settings)
+    if not roles.models and _asks(roles, constitution):
+        raise UsageError(NAME_A_MODEL)
     prompts, warnings = _prompts(settings)
     tags, not_measured = _tags(settings, prompts)
     gate = parse_gate(settings.gate) if settings.gate is not None else []
@@ -197,6 +209,13 @@ def _roles(settings: EvaluateSettings) -> RunConfig:
     if unknown:
         raise ConfigError(f"scorers: no model {unknown[0]!r} under `models`{near_matches(unknown[0], models)}")
     return verdicts_only(config)
+
+
+def _asks(roles: RunConfig, constitution: Constitution) -> bool:
+    """Whether the plugin of some principle is one that asks a model."""
+    critics = {principle.critic.plugin if principle.critic else roles.critic.plugin for _, principle in constitution}
+    judges = {principle.judge.plugin if principle.judge else roles.judge.plugin for _, principle in constitution}
+    return bool((critics | judges) & ASKS)
 
 
 def _prompts(settings: EvaluateSettings) -> tuple[list[Prompt], list[str]]:
