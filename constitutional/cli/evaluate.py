@@ -155,4 +155,6 @@ def _show(found: Evaluation, source: Source, as_json: bool) -> None:
         click.echo(line)
     usage = found.usage
     cost = f", cost {usage['cost']:.4g}" if usage["cost"] else ""
-    click.echo(f"\n{usage['calls']:,} calls in the ledger{cost}; {Path(source.settings.out) / 'evaluation.json'}")
+    path = Path(source.settings.out) / "evaluation.json"
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    click.echo(f"\n{usage['calls']:,} calls in the ledger{cost}\n{shown}")

@@ -24,7 +24,7 @@ from constitutional.evaluation.measures import KINDS, Parts, Tags
 from constitutional.evaluation.perplexity import passages, surprises
 from constitutional.evaluation.progress import Progress
 from constitutional.evaluation.result import Evaluation
-from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings
+from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings, checked
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
 from constitutional.models.meter import Meter
 from constitutional.pipeline.prompts import RowFault, read_prompts
@@ -122,8 +122,6 @@ async def evaluate_with(
 def prepare(settings: EvaluateSettings, host: PluginHost, constitution: Constitution | None = None) -> Ready:
     constitution = constitution or read_constitution(settings.constitution, settings.where, host)
     roles = _roles(settings)
-    if not roles.models and _asks(roles, constitution):
-        raise UsageError(NAME_A_MODEL)
     prompts, warnings = _prompts(settings)
     tags, not_measured = _tags(settings, prompts)
     gate = parse_gate(settings.gate) if settings.gate is not None else []
@@ -131,6 +129,8 @@ def prepare(settings: EvaluateSettings, host: PluginHost, constitution: Constitu
     texts = [] if settings.reference_text is None else passages(settings.reference_text, settings.where)
     ready = Ready(settings, host, models, prompts, constitution, roles, tags, gate, warnings, not_measured, texts)
     ready.weigher(Unasked())
+    if not roles.models and _asks(roles, constitution):
+        raise UsageError(NAME_A_MODEL)
     check_gate(gate, measure_names(ready), ready.names)
     tuned = next(one for one in models if one.name == TUNED).entry.name.partition(":")[2]
     folder = settings.where / tuned
@@ -189,22 +189,23 @@ def _roles(settings: EvaluateSettings) -> RunConfig:
         own = next((models[name] for name in ("judge", "critic", "scorer") if name in models), None)
         if own is not None:
             models["policy"] = own
-    config = RunConfig(
-        prompts=settings.prompts,
-        constitution=settings.constitution,
-        models=models,
-        critic=settings.critic,
-        judge=settings.judge,
-        system=settings.system,
-        responses=settings.responses,
-        seed=settings.seed,
-        limit=settings.limit,
-        concurrency=settings.concurrency,
-        max_calls=settings.max_calls,
-        max_cost=settings.max_cost,
-        max_failure_rate=settings.max_failure_rate,
-        out=settings.out,
-    )
+    values = {
+        "prompts": settings.prompts,
+        "constitution": settings.constitution,
+        "models": models,
+        "critic": settings.critic,
+        "judge": settings.judge,
+        "system": settings.system,
+        "responses": settings.responses,
+        "seed": settings.seed,
+        "limit": settings.limit,
+        "concurrency": settings.concurrency,
+        "max_calls": settings.max_calls,
+        "max_cost": settings.max_cost,
+        "max_failure_rate": settings.max_failure_rate,
+        "out": settings.out,
+    }
+    config = checked(RunConfig, values)
     unknown = [part.model for part in settings.scorers if part.model is not None and part.model not in models]
     if unknown:
         raise ConfigError(f"scorers: no model {unknown[0]!r} under `models`{near_matches(unknown[0], models)}")
