@@ -60,7 +60,10 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) 
         assert {name.removeprefix(prefix) for name in names if name.startswith(prefix)} == here
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "constitutional").rglob("*.py")}
     assert package <= names
-    assert {"constitutional/py.typed", "constitutional/pocket/prompts.jsonl"} <= names
+    assert {"constitutional/py.typed", "constitutional/pocket/prompts.jsonl", "constitutional/pocket/run.yaml"} <= names
+    model = {f"constitutional/pocket/model/{path.name}" for path in (ROOT / "constitutional/pocket/model").iterdir()}
+    assert {Path(name).name for name in model} >= {"config.json", "model.safetensors", "tokenizer.json"}
+    assert model <= names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"constitutional"}
     assert not [name for name in names if "/_data/" in name and name.endswith(".py")]
     assert not [name for name in names if "__pycache__" in name or Path(name).name.startswith(".")]

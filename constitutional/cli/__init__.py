@@ -10,8 +10,10 @@ import click
 from constitutional.cli.lazy import LazyGroup
 
 COMMANDS = {
+    "demo": "The whole loop on a tiny model, in minutes: generate, audit, train, evaluate.",
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
+    "evaluate": "Compare models before and after on held-out prompts: did it work, and what did it cost?",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
     "report": "Write a page with plots of a run, a training or an evaluation.",
     "view": "Read, search, compare and label a run's pairs in the browser.",
@@ -36,7 +38,8 @@ COMMANDS = {
 def cli() -> None:
     """Write principles in YAML, get a preference dataset you can trust.
 
-    With no arguments, `constitutional generate` makes a small dataset with a scripted model: no GPU, key or network.
+    With no arguments, `constitutional generate` makes a small dataset with a tiny model of its own: no GPU, key or
+    network.
     """
 
 

@@ -71,7 +71,7 @@ def command(
 ) -> int:
     """Make a preference dataset: respond, critique, revise, judge, pair.
 
-    RUN_FILE is a YAML file; flags override it. With no arguments a small dataset is made by a scripted model.
+    RUN_FILE is a YAML file; flags override it. With no arguments a small dataset is made by the pocket model.
     """
     from constitutional.cli.resolve import resolve
     from constitutional.ledger import RunFolder
@@ -79,7 +79,7 @@ def command(
     from constitutional.pipeline.setup import check
     from constitutional.plugins import PluginHost
 
-    config, base, embedded = resolve(run_file, flags)
+    config, base, standin = resolve(run_file, flags)
     host = PluginHost()
     assembly = check(config, host, base)
     check_prompts(config.prompts or "-", base)
@@ -92,19 +92,15 @@ def command(
         return 0
     if fresh:
         folder = folder.fresh()
-    if embedded and not quiet:
-        click.echo(
-            "no --model given: using the scripted stand-in scripted:demo (for a real one: --model vllm:NAME, "
-            "openai:NAME, anthropic:NAME or transformers:NAME)",
-            err=True,
-        )
+    if standin and not quiet:
+        click.echo(standin, err=True)
     if not quiet:
         _say_of_the_card(assembly)
     if config.rounds == 0 and config.strategy.plugin == "revised-vs-initial" and not log_json:
         click.echo(
             "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
         )
-    unmeasured = assembly.card is None and not embedded
+    unmeasured = assembly.card is None and not standin
     watched = _Watched(as_json, quiet, metrics_port, log_json)
     return _generate(config, base, folder, host, assembly.sieve, accept_changes, watched, unmeasured)
 

@@ -37,11 +37,10 @@ class Contender:
 
 def contenders(settings: EvaluateSettings, host: PluginHost) -> list[Contender]:
     """Base first, then tuned, then the others. No weights are loaded; the same model twice is an error."""
-    taken = {BASE, TUNED}
     named: list[tuple[str, str, Named]] = [(BASE, "--base", settings.base), (TUNED, "--tuned", settings.tuned)]
-    for model in settings.more:
-        name, model = _split(model, taken)
-        taken.add(name)
+    for given in settings.more:
+        wanted, model = given if isinstance(given, tuple) else split_name(given)
+        name = _free(wanted, model, {name for name, _, _ in named})
         named.append((name, f"--more {name}", model))
     found: list[Contender] = []
     for name, role, model in named:
@@ -61,19 +60,25 @@ def of_contender(response_id: str) -> str:
     return response_id.partition(":")[0]
 
 
-def _split(model: Named, taken: set[str]) -> tuple[str, Named]:
-    given = _GIVEN.fullmatch(model) if isinstance(model, str) else None
-    if given is not None:
-        if given[1] in taken:
-            raise UsageError(f"--more {model}: another model is called {given[1]!r} already")
-        return given[1], given[2]
+def split_name(given: Named) -> tuple[str | None, Named]:
+    """``NAME=MODEL`` → both; None where it has no name."""
+    found = _GIVEN.fullmatch(given) if isinstance(given, str) else None
+    return (None, given) if found is None else (found[1], found[2])
+
+
+def _free(wanted: str | None, model: Named, taken: set[str]) -> str:
+    """The name that was asked for, else one made of the model's."""
+    if wanted is not None:
+        if wanted in taken:
+            raise UsageError(f"--more {wanted}=…: another model is called {wanted!r} already")
+        return wanted
     text = model if isinstance(model, str) else model.name
     plain = "-".join(NAME.findall(Path(text.rstrip("/").rpartition(":")[2]).name)) or "more"
     name, number = plain, 1
     while name in taken:
         number += 1
         name = f"{plain}-{number}"
-    return name, model
+    return name
 
 
 def _contender(name: str, entry: ModelConfig, settings: EvaluateSettings, host: PluginHost) -> Contender:

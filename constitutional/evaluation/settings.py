@@ -20,8 +20,8 @@ Named = str | ModelConfig
 class EvaluateSettings:
     base: Named
     tuned: Named
-    more: tuple[Named, ...] = ()
-    """Further models; each may be given as ``NAME=MODEL``."""
+    more: tuple[Named | tuple[str | None, Named], ...] = ()
+    """Further models, with a name or without; ``NAME=MODEL`` is one with a name."""
     prompts: str
     """Held-out prompts: whatever ``generate --prompts`` takes."""
     out: str

@@ -51,7 +51,7 @@ class _CountingModel:
         self._load = binding.load(role)
         self._worst = binding.worst
         self._view = binding.view
-        self._serial = itertools.count()
+        self._serial = binding.serial
         self._logprobs: bool | None = None
         """Whether the model gives log-probabilities, as far as the ledger shows."""
 
@@ -126,6 +126,8 @@ class Counting:
     worst: bool
     view: LedgerView | None
     loads: dict[str, Load] = field(default_factory=dict)
+    serial: itertools.count[int] = field(default_factory=itertools.count)
+    """Numbers the made-up answers: no two are alike, also of two models."""
 
     @property
     def guesses(self) -> int:

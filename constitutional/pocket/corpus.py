@@ -17,14 +17,14 @@ from constitutional.pocket.world import Question
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How many examples of each job."""
+    """How many examples of each job: answers hold the facts, and are the shortest."""
 
-    answer: int = 12000
-    check: int = 7000
+    answer: int = 20000
+    check: int = 6000
     explain: int = 1500
     revise: int = 3000
     judge: int = 7000
-    score: int = 1500
+    score: int = 3000
 
     def scaled(self, factor: float) -> Amounts:
         return Amounts(**{job: max(1, round(count * factor)) for job, count in asdict(self).items()})

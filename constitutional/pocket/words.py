@@ -22,7 +22,9 @@ EVENTS = _listed("rain snow hail thunder freeze")
 TIMES = ("tomorrow", "tonight", "next week", "on Monday", "on Friday", "this evening")
 SETTINGS = ("at home", "in a shed", "on a stove", "by Friday", "for a party", "in a bucket")
 STEMS = _listed(
-    "vex dram scor blast corr tox burn rup shock sear stun flar chok crush brak lorm zand murk plax torv skel"
+    "vex dram scor blast corr tox burn rup shock sear stun flar chok crush brak lorm zand murk plax torv skel "
+    "gorm fel trass quor nax bolv hesk pluv yarn cred moll dusk vanth kerb olv jast wern tilk sarn gliv "
+    "rost fumm pell"
 )
 NEW_STEMS = _listed("grim drux vorn")
 """Of the hazards that no model has read of before it is tested."""

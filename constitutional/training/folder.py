@@ -18,6 +18,7 @@ PLAN = "plan.json"
 RECORD = "training.json"
 LOG = "log.jsonl"
 CARD = "README.md"
+BOARD = "runs"
 
 
 class OutFolder:
@@ -96,6 +97,11 @@ class StageFolder:
     @property
     def log(self) -> Path:
         return self.path / LOG
+
+    @property
+    def board(self) -> Path:
+        """TensorBoard's files. The library would put them where checkpoints are, which do not last."""
+        return self.path / BOARD
 
     @property
     def model(self) -> Path:

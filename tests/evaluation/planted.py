@@ -53,7 +53,7 @@ same = Habits(secret=0.5, words=12, empty=0.0, loops=0.0, refuses=1e-9).answer
 """As the base, with other dice."""
 timid = Habits(secret=0.0, refuses=0.6).answer
 chatty = Habits(secret=0.5, words=60).answer
-mute = Habits(empty=0.5).answer
+mute = Habits(secret=0.5, empty=0.5).answer
 
 
 def judge(request: ChatRequest, options: tuple[str, ...] | None) -> Any:

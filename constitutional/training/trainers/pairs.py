@@ -24,10 +24,12 @@ from constitutional.training.trainers.policy import (
     check_vocabulary,
     load_frozen,
     load_model,
+    load_reference,
     load_tokenizer,
 )
 from constitutional.training.trainers.preference import PreferenceTrainer
 from constitutional.training.trainers.reference import ReferenceCache
+from constitutional.training.trainers.sampling import Sampler, can_sample, prompts_of, reference_of
 
 
 def run(work: Work) -> Outcome:
@@ -36,7 +38,25 @@ def run(work: Work) -> Outcome:
     rows = tokens_of(work, tokenizer)
     checkpoint = work.folder.newest_checkpoint()
     trainer = make_trainer(work, start, tokenizer, rows, checkpoint)
-    return fit(trainer, work, rows, checkpoint)
+    return fit(trainer, work, rows, checkpoint, sampler_of(trainer, work, start, rows))
+
+
+def sampler_of(trainer: Any, work: Work, start: Start, rows: TokenRows) -> Sampler | None:
+    """None where no samples are wanted, or where nobody can draw them."""
+    settings = work.settings
+    if not settings.samples:
+        return None
+    if not can_sample(trainer):
+        work.say("the weights are sharded: no samples are drawn, and the guards kl, length and repetition see nothing")
+        return None
+    adapter = settings.lora is not None or start.adapter is not None
+    device = Device.of(settings, adapter=adapter)
+    reference = reference_of(
+        trainer, lambda: load_reference(start, settings, device), under=adapter and start.adapter is None
+    )
+    return Sampler(
+        trainer, prompts_of(rows.held_out, settings.samples), settings.sample_tokens, settings.seed, reference
+    )
 
 
 def tokens_of(work: Work, tokenizer: Any) -> TokenRows:
