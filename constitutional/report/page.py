@@ -24,7 +24,7 @@ nav a:hover, nav a:focus-visible { background: var(--card); border-color: var(--
 .tile span { display: block; } .tile small { color: var(--soft); }
 .notes { border-left: .25rem solid var(--bad); background: var(--card); border-radius: 0 .6rem .6rem 0;
   padding: .6rem 1rem; margin: 1rem 0; } .notes ul { margin: .2rem 0; padding-left: 1.1rem; }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; min-width: 0;
   break-inside: avoid; }
 figure.wide { grid-column: 1 / -1; }
