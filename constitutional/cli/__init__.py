@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "The whole loop on a tiny model, in minutes: generate, audit, train, evaluate.",
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
+    "iterate": "Rounds of generate, judge, pair, train, evaluate, each with the model of the one before.",
     "evaluate": "Compare models before and after on held-out prompts: did it work, and what did it cost?",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
     "report": "Write a page with plots of a run, a training or an evaluation.",

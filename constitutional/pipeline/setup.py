@@ -36,7 +36,7 @@ from constitutional.plugins import BUILTIN, PluginHost
 from constitutional.roles import Filter, Model, ModelSetup, PromptFilter, Remember, Scorer, SetFilter, Setup
 from constitutional.templates import Templates
 
-PIPELINE = 2
+PIPELINE = 3
 """Raised when the code of this folder would make another trace of the same calls: finished traces are then redone."""
 DEFAULT_MAX_TOKENS = 1024
 PUBLISHED_ROUNDS = 4
