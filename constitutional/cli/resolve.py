@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ PLAIN = (
     "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge", "engine",
 )  # fmt: skip
 API = ("openai:", "anthropic:")
-POCKET_PROMPTS = Path(__file__).parent.parent / "pocket" / "shop.jsonl"
+POCKET = Path(__file__).parent.parent / "pocket"
+SCRIPTED_PROMPTS = POCKET / "shop.jsonl"
+REAL_MODELS = "for a real model: --model vllm:NAME, openai:NAME, anthropic:NAME or transformers:NAME"
 
 
-def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Path, bool]:
-    """The configuration, the folder its paths start from, and whether the embedded model stands in for a real one."""
+def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Path, str]:
+    """The configuration, the folder its paths start from, and what stands in for a model that nobody named: for people,
+    and empty where somebody did."""
     data: dict[str, Any] = {}
     base = Path.cwd()
+    named = run_file
+    if run_file is None and all(flags[name] is None for name in ("prompts", "constitution", "model")) and pocket_runs():
+        run_file = POCKET / "run.yaml"
     if run_file is not None:
         source = Source.read(run_file)
         source.validate(RunConfig)
@@ -46,16 +53,36 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
         data["strategy"] = {"plugin": flags["strategy"]}
     if flags["judge"] is not None and ":" not in flags["judge"]:
         data["judge"] = {"plugin": flags["judge"]}
-    if embedded and data.get("prompts") is None:
-        data["prompts"] = str(POCKET_PROMPTS)
+    if data.get("prompts") is None and models["policy"]["name"] == DEFAULT_MODEL:
+        data["prompts"] = str(SCRIPTED_PROMPTS)
     if data.get("prompts") is None:
         raise ConfigError("no prompts: give --prompts FILE, or `prompts:` in the run file")
     if data.get("out") is None:
-        data["out"] = f"runs/{_stem(run_file, data, embedded)}"
+        data["out"] = f"runs/{_stem(named, data, embedded or run_file != named)}"
+    standin = _pocket_words() if run_file != named else _scripted_words() if embedded else ""
     try:
-        return RunConfig.model_validate(data), base, embedded
+        return RunConfig.model_validate(data), base, standin
     except ValidationError as error:
         raise ConfigError("\n".join(_flag_message(item) for item in error.errors())) from error
+
+
+def pocket_runs() -> bool:
+    """Whether the pocket model can be run here: it needs two libraries that the toolkit itself does without."""
+    return not missing_for_pocket()
+
+
+def missing_for_pocket() -> list[str]:
+    return [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+
+
+def _pocket_words() -> str:
+    return f"no --model given: using pocket:base, a tiny model of an invented world ({REAL_MODELS})"
+
+
+def _scripted_words() -> str:
+    missing = missing_for_pocket()
+    why = f"; the pocket model needs {' and '.join(missing)}: pip install 'constitutional[transformers]'"
+    return f"no --model given: using the scripted stand-in {DEFAULT_MODEL} ({REAL_MODELS}{why if missing else ''})"
 
 
 def _models_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:

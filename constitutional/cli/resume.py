@@ -30,6 +30,11 @@ def check_resume(
     """Say what changed. A change that leaves no answer as it was needs ``--accept-changes`` or ``--fresh``."""
     create_or_check(folder.ledger)
     with LedgerView(folder.ledger) as view:
+        if view.meta("merged") is not None:
+            raise UsageError(
+                f"{folder.path} was merged of several runs: go on with one of these and merge them again, or choose another "
+                "--out folder"
+            )
         saved, answers = view.meta("config"), view.meta("answers")
         calls = view.one("SELECT count(*) FROM calls")
     if saved is None or calls == 0:

@@ -43,9 +43,10 @@ class Lane(Protocol):
 
 
 class Throttle:
-    """One per model and process. ``clock`` is for tests."""
+    """One per model and process; ``name`` is the model's, for whoever watches. ``clock`` is for tests."""
 
-    def __init__(self, most: int, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, most: int, *, clock: Callable[[], float] = monotonic, name: str = "") -> None:
+        self.name = name
         self.most = most
         self.limit = float(min(most, START))
         self.active = 0
@@ -67,6 +68,11 @@ class Throttle:
         self._clean = 0
         self._measured = 1.0
         self._growth = Growth()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a place, or for a retry."""
+        return len(self._waiting) + len(self._pausing)
 
     async def call(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer, after as many retries as the kind of failure deserves."""

@@ -111,14 +111,8 @@ async def run_prompts(
             assembly = assemble(config, host, base, recorded(ledger, meter, config, ledger))
             state = RunState(meter, assembly.models.throttles, _total(config, base), desks=assembly.models.desks)
             session = 1 + max(int(view.one(f"SELECT max(session) FROM {table}") or 0) for table in ("traces", "rows"))
-            ledger.set_meta("config", json.dumps(config.model_dump(mode="json"), sort_keys=True))
-            ledger.set_meta("plan", assembly.plan)
-            ledger.set_meta("answers", answers_key(config, assembly.models))
-            ledger.set_meta("constitution", to_json(assembly.constitution))
-            ledger.set_meta("templates", json.dumps(assembly.templates, sort_keys=True))
-            ledger.set_meta("template_texts", json.dumps(assembly.template_texts, sort_keys=True))
-            ledger.set_meta("models", json.dumps(assembly.known_models, sort_keys=True))
-            ledger.set_meta("judge_card", assembly.card.dump() if assembly.card else "")
+            for name, value in metas(config, assembly).items():
+                ledger.set_meta(name, value)
             if started is not None:
                 started(state)
             pool = RayPool(config, base, assembly, ledger, meter) if config.engine == "ray" else None
@@ -139,6 +133,20 @@ async def run_prompts(
             return result
     finally:
         ledger.close()
+
+
+def metas(config: RunConfig, assembly: Assembly) -> dict[str, str]:
+    """What the ledger holds of a run besides its rows."""
+    return {
+        "config": json.dumps(config.model_dump(mode="json"), sort_keys=True),
+        "plan": assembly.plan,
+        "answers": answers_key(config, assembly.models),
+        "constitution": to_json(assembly.constitution),
+        "templates": json.dumps(assembly.templates, sort_keys=True),
+        "template_texts": json.dumps(assembly.template_texts, sort_keys=True),
+        "models": json.dumps(assembly.known_models, sort_keys=True),
+        "judge_card": assembly.card.dump() if assembly.card else "",
+    }
 
 
 class _Driver:

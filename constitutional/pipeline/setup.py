@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from constitutional.config.constitution import Provided, constitution_digest, find_constitution, load_constitution
 from constitutional.config.judge_card import ConstitutionIdentity, JudgeCard, JudgeIdentity
-from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PluginConfig, RunConfig
+from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PartConfig, PluginConfig, RunConfig
 from constitutional.core.constitution import Constitution, Mode, PluginUse
 from constitutional.core.digest import canonical, digest
 from constitutional.core.enforcement import in_force
@@ -35,10 +35,10 @@ from constitutional.pipeline.admission import admitted
 from constitutional.pipeline.dispatch import CriticByPrinciple, JudgeByPrinciple, own_plugins
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import BUILTIN, PluginHost
-from constitutional.roles import Filter, Model, ModelSetup, PromptFilter, Remember, SetFilter, Setup
+from constitutional.roles import Filter, Model, ModelSetup, PromptFilter, Remember, Scorer, SetFilter, Setup
 from constitutional.templates import Templates
 
-PIPELINE = 2
+PIPELINE = 3
 """Raised when the code of this folder would make another trace of the same calls: finished traces are then redone."""
 DEFAULT_MAX_TOKENS = 1024
 PUBLISHED_ROUNDS = 4
@@ -111,7 +111,7 @@ class Models:
                 raise ConfigError(
                     f"models.{name}.batch: {config.name} has no batches; `openai:` and `anthropic:` models have"
                 )
-            self.throttles[key] = Throttle(config.concurrency or self.config.concurrency)
+            self.throttles[key] = Throttle(config.concurrency or self.config.concurrency, name=config.name)
         return self.adapters[key]
 
     def by_batches(self, role: str, entry: str | None, ledger: Ledger, meter: Meter) -> BatchedModel | None:
@@ -181,6 +181,8 @@ class Assembly:
     """Filters that look at prompts before anything is asked."""
     sieve: tuple[SetFilter, ...] = ()
     """Filters that look at the pairs of the whole run, when it ends."""
+    scorers: tuple[Scorer, ...] = ()
+    """Those asked for beside the cast's own, in order."""
 
     @property
     def known_models(self) -> dict[str, dict[str, Any]]:
@@ -212,9 +214,11 @@ def assemble(
     bind: Bind,
     mode: Mode | None = None,
     constitution: Constitution | None = None,
+    scorers: Sequence[PartConfig] = (),
 ) -> Assembly:
     """``base`` is where relative paths start; ``bind`` makes the model that a role sees; ``mode`` goes before the
-    constitution's own; ``constitution`` is one that was read before, whatever its file says now."""
+    constitution's own; ``constitution`` is one that was read before, whatever its file says now; ``scorers`` are more
+    than the run's one."""
     check_budget(config)
     constitution = constitution or read_constitution(config.constitution, base, host)
     constitution = in_force(replace(constitution, mode=mode or constitution.mode))
@@ -259,6 +263,8 @@ def assemble(
 
     for where, kind, part in wanted:
         parts[where] = make(kind, PluginUse(part.plugin, part.options), where)
+    more = [make("scorer", PluginUse(part.plugin, part.options), f"scorers.{number}", part.model)
+            for number, part in enumerate(scorers)]  # fmt: skip
     critics, judges = own_plugins(constitution, lambda kind, use: make(kind, use, kind))
     asked = {role: _asked(config, role, models) for role in ROLES}
     judge = _judge_identity(used, by_plugin, asked["judge"])
@@ -291,6 +297,7 @@ def assemble(
         cast, models, constitution, templates.digests, texts, plan, judge, asked["judge"][1], card,
         tuple(item for item in filters if isinstance(item, PromptFilter)),
         tuple(item for item in filters if isinstance(item, SetFilter)),
+        tuple(more),
     )  # fmt: skip
 
 

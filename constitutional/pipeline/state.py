@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from constitutional.core.records import Reason, Trace
+from constitutional.core.records import Reason, Reject, Trace
 from constitutional.models.batch import Desk
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
@@ -35,12 +35,18 @@ class RunState:
     pool: RayPool | None = None
     """The replicas that make the traces, where it is not this process."""
     began: float = field(default_factory=monotonic)
+    on_failure: Callable[[Reject], None] | None = None
+    """Told of everything that goes wrong with a prompt."""
 
     def traced(self, trace: Trace) -> None:
         self.prompts += 1
         self.pairs += len(trace.pairs)
         self.failures += trace.failed
         self.rejects.update(reject.reason for reject in trace.rejects)
+        if self.on_failure is not None:
+            for reject in trace.rejects:
+                if reject.failure:
+                    self.on_failure(reject)
 
     def was_traced(self, pairs: int, reasons: list[str], failed: bool) -> None:
         self.prompts += 1
