@@ -58,6 +58,11 @@ def merged(base: Path, adapter: Path) -> list[str]:
     return said
 
 
+def whole(text: str) -> str:
+    """Without half a character at its end, which vLLM keeps back."""
+    return text.rstrip("\ufffd")
+
+
 def test_an_adapter_and_its_base_share_an_engine(folders: tuple[Path, Path]) -> None:
     async def run() -> tuple[list[ChatReply], list[ChatReply]]:
         models = [VLLMModel.create(ModelSetup("vllm", str(path), VLLMOptions(engine=ENGINE))) for path in folders]
@@ -76,5 +81,5 @@ def test_an_adapter_and_its_base_share_an_engine(folders: tuple[Path, Path]) -> 
                 await model.aclose()
 
     plain, tuned = asyncio.run(run())
-    assert [reply.text for reply in tuned] == merged(*folders)
+    assert [whole(reply.text) for reply in tuned] == [whole(text) for text in merged(*folders)]
     assert [reply.text for reply in plain] != [reply.text for reply in tuned]
