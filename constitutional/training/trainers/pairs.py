@@ -27,9 +27,10 @@ from constitutional.training.trainers.policy import (
     load_reference,
     load_tokenizer,
 )
-from constitutional.training.trainers.preference import PreferenceTrainer
+from constitutional.training.trainers.preference import PairCollator, PreferenceTrainer
 from constitutional.training.trainers.reference import ReferenceCache
 from constitutional.training.trainers.sampling import Sampler, can_sample, prompts_of, reference_of
+from constitutional.training.trainers.sharing import check
 
 
 def run(work: Work) -> Outcome:
@@ -91,9 +92,10 @@ def make_trainer(
         precompute_ref_log_probs=not live,
         beta=settings.beta or 0.0,
     )
-    return PreferenceTrainer(
+    trainer = PreferenceTrainer(
         loss=loss_of(settings),
         cache=None if live else reference_cache(work, start, device),
+        share=settings.share_prompts,
         model=model,
         ref_model=reference,
         args=config,
@@ -101,6 +103,21 @@ def make_trainer(
         eval_dataset=Dataset.from_list(rows.held_out),
         processing_class=tokenizer,
     )
+    if settings.share_prompts:
+        _check_sharing(trainer, rows, device)
+    return trainer
+
+
+def _check_sharing(trainer: PreferenceTrainer, rows: TokenRows, device: Device) -> None:
+    """On the shortest pairs: a few are enough to see it, and none is too long for memory."""
+    few = sorted(
+        rows.train, key=lambda row: len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
+    )[:4]
+    pad = trainer.processing_class.pad_token_id
+    batches = (PairCollator(pad_token_id=pad, share=share)(few) for share in (False, True))
+    plain, shared = ({name: value.to(trainer.accelerator.device) for name, value in batch.items()} for batch in batches)
+    with trainer.accelerator.autocast():
+        check(trainer, plain, shared, half=device.autocast)
 
 
 def loss_of(settings: TrainSettings) -> Loss:
@@ -108,5 +125,6 @@ def loss_of(settings: TrainSettings) -> Loss:
 
 
 def reference_cache(work: Work, start: Start, device: Device) -> ReferenceCache:
-    name = digest([start.version(), device.dtype, device.autocast, work.settings.attention])
+    shared = ["shared"] if work.settings.share_prompts else []
+    name = digest([start.version(), device.dtype, device.autocast, work.settings.attention, *shared])
     return ReferenceCache(work.cache / "reference", name)
