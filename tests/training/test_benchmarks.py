@@ -15,10 +15,8 @@ def test_the_planted_judge_is_wrong_as_often_as_it_says() -> None:
     rows = soft_labels.judged(0, truth, 10)
     wrong = soft_labels.mistaken(rows, truth)
     assert sum(wrong) / len(wrong) == pytest.approx(0.3, abs=0.02)
-    for low in (0.5, 0.6, 0.7, 0.8):
-        some = [
-            (row["p_chosen"], bad) for row, bad in zip(rows, wrong, strict=True) if low <= row["p_chosen"] < low + 0.1
-        ]
+    for low, high in (soft_labels.UNSURE, soft_labels.SURE):
+        some = [(row["p_chosen"], bad) for row, bad in zip(rows, wrong, strict=True) if low <= row["p_chosen"] <= high]
         said = sum(p for p, _ in some) / len(some)
         assert 1 - sum(bad for _, bad in some) / len(some) == pytest.approx(said, abs=0.05)
     assert soft_labels.votes(rows, truth, weighted=True) > soft_labels.votes(rows, truth, weighted=False) > 0.8
