@@ -124,8 +124,8 @@ async def graded(folder: Path) -> tuple[float, float]:
     prompt = Prompt("p", tuple(Message(**turn) for turn in row["prompt"]))
     answers = [Response(name, "p", row[name][0]["content"], "m", 0, "") for name in ("chosen", "rejected")]
     principle = cast.constitution.tiers[0].principles[0]
-    scores = [await settled(cast.scorer.score(prompt, answer, principle)) for answer in answers]
-    judgement = await settled(cast.judge.judge(prompt, answers[0], answers[1], principle))
+    scores: list[Any] = [await settled(cast.scorer.score(prompt, answer, principle)) for answer in answers]
+    judgement: Any = await settled(cast.judge.judge(prompt, answers[0], answers[1], principle))
     assert judgement.p is not None
     assert judgement.p > 0.5
     return float(scores[0].value), float(scores[1].value)
@@ -195,12 +195,13 @@ def test_an_online_training_that_was_interrupted_is_the_same_training(tmp_path: 
 
 def interrupted(wanted: TrainSettings, after: int) -> TrainResult:
     """As by Ctrl-C at a step."""
+    from constitutional.training.stop import INTERRUPTED
     from constitutional.training.trainers import callbacks
 
     class AtStep(callbacks.Interruption):
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             if state.global_step == after:
-                self._stop.ask(callbacks.INTERRUPTED)
+                self._stop.ask(INTERRUPTED)
             super().on_step_end(args, state, control, **more)
 
     with pytest.MonkeyPatch.context() as patch:

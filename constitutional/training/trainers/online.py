@@ -43,11 +43,14 @@ REWARD, VIOLATIONS, UNREAD = "reward", "reward/hard_violations", "reward/unread"
 class ByAnswer(Silent):
     """KL is logged per answer, as everywhere else here, and not per token."""
 
+    model: Any
+    _metrics: dict[str, dict[str, list[float]]]
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        measured = self._metrics["train" if self.model.training else "eval"]  # type: ignore[attr-defined]
-        if "kl" in measured and "completions/mean_length" in measured:
-            lengths = measured["completions/mean_length"]
-            measured["kl"] = [kl * length for kl, length in zip(measured["kl"], lengths, strict=False)]
+        measured = self._metrics["train" if self.model.training else "eval"]
+        if measured.get("kl") and measured.get("completions/mean_length"):
+            length = fmean(measured["completions/mean_length"])
+            measured["kl"] = [kl * length for kl in measured["kl"]]
         super().log(logs, start_time)  # type: ignore[misc]
 
 
