@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from constitutional.config.run import RunConfig
 from constitutional.errors import ConfigError, ModelUnavailableError, UsageError
 from constitutional.pipeline.setup import assemble
 from constitutional.plugins import PluginHost
-from constitutional.training.run import TrainResult, train
+from constitutional.training.estimate import estimate
+from constitutional.training.run import TrainResult, begin, train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import pair, write
 from tests.training.test_train import last, settings, weights
@@ -86,6 +88,18 @@ def test_what_cannot_be_meant_is_said(tmp_path: Path, tiny: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=said):
             settings(tmp_path, tiny, **changes).check()
+
+
+@pytest.mark.parametrize("changes", [{"loss": "orpo"}, {"loss": "kto"}, {"stages": ("reward",)}, {"stages": ("rloo",)}])
+def test_what_a_training_would_be_is_known_before(tmp_path: Path, tiny: Path, changes: dict[str, Any]) -> None:
+    wanted = settings(tmp_path, tiny, **({"run": str(run_file(tmp_path)), "answer_tokens": 12} | changes))
+    _, ready = begin(wanted)
+    (plan,) = estimate(ready)
+    assert plan.rows > 90
+    assert plan.steps == math.ceil(
+        plan.rows * (8 if "stages" in changes and changes["stages"] == ("rloo",) else 1) / 16
+    )
+    assert plan.longest > 10
 
 
 # --- reward models ----------------------------------------------------------------------------------------------------

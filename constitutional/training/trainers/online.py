@@ -5,7 +5,6 @@ needed: GRPO by their mean and spread, RLOO by leaving each one out."""
 from __future__ import annotations
 
 import itertools
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,7 +23,6 @@ from constitutional.training.feedback import Basis, Feedback, Opinion
 from constitutional.training.guards.phrases import repeated
 from constitutional.training.rows import Question
 from constitutional.training.schedule import Schedule
-from constitutional.training.settings import TrainSettings
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.stop import Stop
 from constitutional.training.tokens import Speech, TokenRows, question_rows
@@ -96,7 +94,7 @@ def make_trainer(
     check_vocabulary(model, tokenizer, start.name)
     common = arguments(
         settings,
-        schedule_of(settings, rows, PartialState(cpu=not device.cuda).num_processes),
+        Schedule.online(settings, len(rows.train), len(rows.held_out), PartialState(cpu=not device.cuda).num_processes),
         device,
         work.folder.checkpoints,
         lr=settings.lr or 0.0,
@@ -133,14 +131,6 @@ def make_trainer(
     if adapter and "ref" in made.model.peft_config:
         made.model.delete_adapter("ref")  # a checkpoint with two adapters cannot be resumed from
     return made
-
-
-def schedule_of(settings: TrainSettings, rows: TokenRows, processes: int) -> Schedule:
-    """In answers, of which each prompt has as many as are compared. A step takes no more prompts than there are."""
-    prompts = min(settings.batch // settings.generations, len(rows.train))
-    batch = prompts * settings.generations
-    fitting = settings.but(batch=batch, micro_batch=math.gcd(settings.micro_batch, batch))
-    return Schedule.of(fitting, len(rows.train) * settings.generations, len(rows.held_out), settings.epochs, processes)
 
 
 class Reward:
