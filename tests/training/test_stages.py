@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from constitutional.config.run import RunConfig
 from constitutional.errors import ConfigError, ModelUnavailableError, UsageError
@@ -20,7 +21,7 @@ from constitutional.training.estimate import estimate
 from constitutional.training.run import TrainResult, begin, train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import pair, write
-from tests.training.test_train import last, settings, weights
+from tests.training.test_train import last, settings
 
 PRINCIPLES = """
 name: letters
@@ -196,15 +197,29 @@ def test_the_reward_rises(tmp_path: Path, tiny: Path, stage: str, lora: int | No
 
 
 @pytest.mark.slow
-def test_an_online_training_that_was_interrupted_is_the_same_training(tmp_path: Path, tiny: Path) -> None:
-    whole = train(online(tmp_path, tiny, "grpo", out=str(tmp_path / "whole")))
-    wanted = online(tmp_path, tiny, "grpo", out=str(tmp_path / "halves"))
-    assert interrupted(wanted, after=6).status == "interrupted"
+@pytest.mark.parametrize(
+    "changes",
+    [{"stages": ("grpo",)}, {"stages": ("rloo",), "lora": 8}, {"stages": ("reward",)}, {"loss": "orpo"}, {"loss": "kto"},
+     {"loss": "kto", "lora": 8}],
+)  # fmt: skip
+def test_a_training_that_was_interrupted_is_the_same_training(
+    tmp_path: Path, tiny: Path, changes: dict[str, Any]
+) -> None:
+    short = {"max_steps": 6, "save_every": 2, "samples": 2, "stages": ("dpo",), "lr": 1e-3} | changes
+    whole = train(online(tmp_path, tiny, "", out=str(tmp_path / "whole"), **short))
+    wanted = online(tmp_path, tiny, "", out=str(tmp_path / "halves"), **short)
+    assert interrupted(wanted, after=3).status == "interrupted"
     assert not (tmp_path / "halves").exists()
     resumed = train(wanted)
     assert resumed.status == "complete"
-    one, other = weights(whole.out), weights(resumed.out)
+    one, other = trained(whole.out), trained(resumed.out)
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-6
+
+
+def trained(folder: Path) -> dict[str, torch.Tensor]:
+    """A model's weights, or an adapter's."""
+    (file,) = folder.glob("*model.safetensors")
+    return dict(load_file(file))
 
 
 def interrupted(wanted: TrainSettings, after: int) -> TrainResult:
