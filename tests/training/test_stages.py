@@ -238,6 +238,18 @@ def interrupted(wanted: TrainSettings, after: int) -> TrainResult:
         return train(wanted)
 
 
+def test_a_critic_that_condemns_everything_is_pointed_out(tmp_path: Path, tiny: Path) -> None:
+    wanted = online(tmp_path, tiny, "rloo", max_steps=1)
+    write(tmp_path / "critic.jsonl", [{"when": "", "choose": {"yes": 1.0}, "reply": "It is bad."}])
+    (tmp_path / "letters.yaml").write_text(PRINCIPLES.replace("force: soft", "force: hard"))
+    rules = {"plugin": "rules", "options": {"rules": LETTERS}}
+    given = {"constitution": "letters.yaml", "scorer": rules, "models": {"policy": "scripted:critic.jsonl"}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(given))
+    stage = last(train(wanted))
+    assert (stage["after"]["reward"], stage["after"]["reward/hard_violations"]) == (-1.0, 1.0)
+    assert "100% of the answers break a hard tier" in stage["notes"][1]
+
+
 def test_online_training_needs_somebody_to_ask(tmp_path: Path, tiny: Path) -> None:
     with pytest.raises(UsageError, match=r"--run RUN.yaml, or train on a finished run"):
         train(online(tmp_path, tiny, "grpo", run=None))

@@ -35,6 +35,8 @@ MOST_HELD_OUT = 100
 """Held-out prompts in one look: each costs an answer and its reward, and not only a forward pass."""
 LEAST_READ = 32
 """Answers in a row that nobody could judge, after which something is wrong."""
+MOSTLY = 0.8
+"""A share on the floor above which few groups have anything to compare."""
 REWARD, VIOLATIONS, UNREAD = "reward", "reward/hard_violations", "reward/unread"
 
 
@@ -77,6 +79,12 @@ def run(work: Work) -> Outcome:
         trainer = make_trainer(work, start, tokenizer, rows, checkpoint, Reward(feedback, work.stop))
         outcome = fit(trainer, work, rows, checkpoint)
     notes = [f"rewarded by {basis.name}: its critic and its scorer {basis.config.scorer.plugin}"]
+    floored = outcome.after.get(VIOLATIONS, 0.0)
+    if floored > MOSTLY:
+        notes.append(
+            f"{floored:.0%} of the answers break a hard tier: where all answers to a prompt are on the floor nothing is "
+            "learned; begin with --stage sft, or with another critic"
+        )
     if start.adapter is not None:
         notes.append("the KL is to the model under the adapter, and not to the adapter as it was")
     if feedback.failures:
