@@ -13,7 +13,7 @@ from constitutional.errors import LedgerError
 from constitutional.ledger.rows import CallRow, Row
 from constitutional.ledger.schema import connect, failure
 
-LINGER = 0.02
+LINGER = 0.005
 """Seconds that a group is gathered for. With the commit itself a reply is durable well within 0.1 s."""
 
 _Barrier = Callable[[], None]

@@ -308,22 +308,22 @@ print(json.dumps({s: {split: list(rows) for split, rows in d.items()} for s, d i
 @pytest.mark.slow
 def test_killed_half_way_and_repeated_it_is_one_whole_commit_that_loads_equal(source: Path, tmp_path: Path) -> None:
     """As a user has it: the command line, `HF_ENDPOINT`, and `datasets` on the other side."""
-    reached = threading.Event()
     with serve_hub(tmp_path / "hub") as hub:
         command_line = [sys.executable, "-m", "constitutional", "push", str(source), REPO, "--accept-ungated", "--json"]
         own = environment(hub, tmp_path)
-        stay = threading.Event()
+        reached, killed = threading.Event(), threading.Event()
 
         def stop() -> None:
             reached.set()
-            stay.wait(60)
+            killed.wait(60)
 
-        hub.faults = [_Third(stop)]
-        process = subprocess.Popen(command_line, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert reached.wait(120), "the third large file was on its way"
+        hub.faults = [Fault("^PUT ", after=2, meanwhile=stop)]
+        process = subprocess.Popen(command_line, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not reached.wait(0.05):
+            assert process.poll() is None, f"it ended before the third large file: {process.communicate()}"
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        stay.set()
+        killed.set()
         sent = hub.count("^PUT ")
         assert sent == 3
         assert len(hub.repos[REPO].commits) == 1, "nothing of a half upload is to be seen"
@@ -352,20 +352,3 @@ def test_killed_half_way_and_repeated_it_is_one_whole_commit_that_loads_equal(so
     assert (verified.returncode, said["faults"], said["warnings"]) == (0, [], [])
     assert said["content"] == json.loads((source / "dataset" / "manifest.json").read_text())["content"]
     assert RunFolder(source).started
-
-
-class _Third(Fault):
-    """The third large file does not arrive."""
-
-    def __init__(self, meanwhile: Any) -> None:
-        super().__init__("^PUT ", 0, meanwhile=meanwhile)
-        self._seen = 0
-
-    @property
-    def times(self) -> int:
-        self._seen += 1
-        return 1 if self._seen == 3 else 0
-
-    @times.setter
-    def times(self, value: int) -> None:
-        """Once."""

@@ -67,6 +67,8 @@ class Fault:
     """0: the connection is cut."""
     message: str = "planted"
     times: int = 1
+    after: int = 0
+    """So many such requests go through first."""
     meanwhile: Callable[[], None] | None = None
     """Called before the answer, for a client that is killed just then."""
 
@@ -178,9 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         line = f"{self.command} {parts.path}"
         with self.hub.lock:
             self.hub.asked.append(line)
-            fault = next((f for f in self.hub.faults if f.times > 0 and re.search(f.pattern, line)), None)
-            if fault is not None:
-                fault.times -= 1
+            fault = self._planted(line)
         if fault is not None:
             self._fail(fault)
             return
@@ -190,6 +190,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._drain()
             headers = {"X-Error-Code": refusal.code} if refusal.code else {}
             self._json({"error": str(refusal)}, refusal.status, headers | {"X-Error-Message": str(refusal)})
+
+    def _planted(self, line: str) -> Fault | None:
+        """The fault that befalls this request."""
+        for fault in self.hub.faults:
+            if fault.times > 0 and re.search(fault.pattern, line):
+                if not fault.after:
+                    fault.times -= 1
+                    return fault
+                fault.after -= 1
+        return None
 
     def _fail(self, fault: Fault) -> None:
         if fault.meanwhile is not None:

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RunStoppedError
 from constitutional.models.local import fingerprint, in_one_line
+from constitutional.pocket.provider import folder_of
 from constitutional.training.folder import is_adapter
 from constitutional.training.settings import TrainSettings
 
@@ -31,6 +32,8 @@ class Start:
 
     @classmethod
     def of(cls, name: str, revision: str | None = None) -> Start:
+        if name.startswith("pocket:"):
+            return cls(str(folder_of(name.removeprefix("pocket:"))), None, None, name)
         plain = name
         for provider in ("transformers:", "vllm:", "hf:"):
             plain = plain.removeprefix(provider)
