@@ -284,7 +284,7 @@ def _show_stage(stage: dict[str, Any]) -> None:
     _reasons(stage["dropped"])
     words = [f"{stage['stage']}: {stage['steps']:,} steps, {stage['rows']:,} rows"]
     for name, shown in SHOWN:
-        if name in stage["after"]:
+        if name in stage["after"] and not (name == "loss" and "reward" in stage["after"]):  # no loss that could fall
             before = f"{stage['before'][name]:.3f} → " if name in stage["before"] else ""
             words.append(f"{shown} {before}{stage['after'][name]:.3f}")
     click.echo(", ".join(words))

@@ -125,7 +125,7 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
     if settings.max_length is not None and settings.max_length > context:
         raise UsageError(f"--max-length {settings.max_length}: the context of {start.name} has {context:,} tokens")
     settled = settled.but(max_length=settings.max_length or min(context, LONGEST))
-    plan = {
+    plan: dict[str, Any] = {
         "format": FORMAT,
         "settings": settled.plan() | {"source": data.about.name, "model": start.name},
         "model": start.version(),
