@@ -30,14 +30,20 @@ endif
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
-demo: install   ## Make a small preference dataset: no GPU, no key, no network
-	$(BIN)/constitutional generate --out runs/demo
+.venv/installed-train: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	touch $@
 
+demo: .venv/installed-train  ## The whole loop on a tiny model, in minutes: data, training, the effect. No GPU, no key
+	$(BIN)/constitutional demo
+
+# Side by side, one thread each; then those that measure time, one by one.
 test: .venv/installed-dev lint  ## Everything that this machine can run
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not alone'
+	$(BIN)/python -m pytest -m alone
 
 test-fast: .venv/installed-dev  ## Without the slow tests
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow and not alone'
 
 lint: .venv/installed-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
@@ -49,13 +55,19 @@ docs: .venv/installed-dev  ## Write the CLI reference from --help
 	$(BIN)/python -m docs.make_cli_reference
 	$(BIN)/python -m docs.make_benchmark_tables
 
-bench: .venv/installed-dev  ## Rerun the benchmarks
+bench: .venv/installed-dev  ## Rerun the benchmarks and write their tables
 	$(BIN)/python -m benchmarks.overhead --save
 	$(BIN)/python -m benchmarks.limits --save
 	$(BIN)/python -m benchmarks.scale --save
 	$(BIN)/python -m benchmarks.crash --save
 	$(BIN)/python -m benchmarks.startup --save
+	$(BIN)/python -m benchmarks.viewer --save
 	$(BIN)/python -m benchmarks.dataset --save
+	$(BIN)/python -m benchmarks.prefix --save
+	$(BIN)/python -m benchmarks.vllm_efficiency --save
+	$(BIN)/python -m benchmarks.driver --save
+	$(BIN)/python -m benchmarks.drills --save
+	$(BIN)/python -m docs.make_benchmark_tables
 
 clean:          ## Remove the environment and the demo run
 	rm -rf .venv runs

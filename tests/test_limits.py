@@ -7,7 +7,7 @@ import pytest
 from benchmarks import limits
 
 RUNS = 3
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(600)]
 
 
 def test_stray_429s_cost_no_more_than_half_as_much_again_as_the_bare_sdk() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.startup import COMMANDS, took
+
+pytestmark = pytest.mark.alone
 
 
 def test_help_is_there_at_once() -> None:

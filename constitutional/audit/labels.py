@@ -9,6 +9,7 @@ from pathlib import Path
 from constitutional.audit.pairs import Labelled
 from constitutional.audit.rows import Readings, labelled_of
 from constitutional.errors import PromptFileError
+from constitutional.ledger.labels import LabelFile
 from constitutional.pipeline.prompts import RowFault, rows_of
 
 MOST_SHOWN = 12
@@ -60,7 +61,8 @@ def read_labels(files: Sequence[str], base: Path) -> Labels:
 
 def _pairs(file: str, base: Path, annotator: str, found: Labels, faults: list[RowFault]) -> Iterator[Labelled]:
     cells = Path(file).suffix in (".csv", ".tsv")
-    for source, row in rows_of(file, base, "labels"):
+    viewed = Path(file).suffix == ".db"
+    for source, row in rows_of_viewer(base / file) if viewed else rows_of(file, base, "labels"):
         pair = row if isinstance(row, RowFault) else labelled_of(row, source, annotator, found.readings, cells=cells)
         if isinstance(pair, RowFault):
             faults.append(pair)
@@ -70,6 +72,26 @@ def _pairs(file: str, base: Path, annotator: str, found: Labels, faults: list[Ro
             found.identical += 1
         else:
             yield pair
+
+
+def rows_of_viewer(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
+    """What was said in `constitutional view`, as the rows of a sheet."""
+    if not path.is_file():
+        raise PromptFileError(f"{path}: no such file: `constitutional view` makes it with the first label")
+    for number, said in enumerate(LabelFile(path).all(), 1):
+        yield (
+            f"{path.name}:{number}",
+            {
+                "id": said.pair,
+                "messages": [{"role": role, "content": content} for role, content in said.messages],
+                "a": said.chosen,
+                "b": said.rejected,
+                "label": said.share,
+                "annotator": said.annotator,
+                "comment": said.note or None,
+                "drawn_by": "view",
+            },
+        )
 
 
 def _add(found: Labels, at: dict[tuple[str, str | None], int], pair: Labelled) -> RowFault | None:

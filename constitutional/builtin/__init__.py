@@ -58,12 +58,21 @@ from constitutional.models.scripted import ScriptedModel, ScriptedOptions
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.models.vllm import VLLMModel, VLLMOptions
 from constitutional.plugins import Register
+from constitutional.pocket.provider import pocket_model
+from constitutional.pocket.truth import (
+    CorrectnessScorer,
+    OracleCritic,
+    OracleJudge,
+    OracleJudgeOptions,
+    OracleScorer,
+)
 
 
 @hookimpl
 def register_models(register: Register) -> None:
     register("anthropic", AnthropicModel, config=AnthropicOptions)
     register("openai", OpenAIModel, config=OpenAIOptions)
+    register("pocket", pocket_model)
     register("scripted", ScriptedModel, config=ScriptedOptions)
     register("transformers", TransformersModel.create, config=TransformersOptions)
     register("vllm", VLLMModel.create, config=VLLMOptions)
@@ -72,6 +81,7 @@ def register_models(register: Register) -> None:
 @hookimpl
 def register_critics(register: Register) -> None:
     register("llm", LLMCritic, config=LLMCriticOptions)
+    register("pocket-oracle", OracleCritic)
 
 
 @hookimpl
@@ -88,6 +98,7 @@ def register_judges(register: Register) -> None:
     register("panel", PanelJudge, config=PanelJudgeOptions)
     register("reward-model", RewardModelJudge, config=RewardOptions)
     register("rules", RulesJudge, config=RulesJudgeOptions)
+    register("pocket-oracle", OracleJudge, config=OracleJudgeOptions)
 
 
 @hookimpl
@@ -96,6 +107,8 @@ def register_scorers(register: Register) -> None:
     register("panel", PanelScorer, config=PanelOptions)
     register("reward-model", RewardModelScorer, config=RewardOptions)
     register("rules", RulesScorer, config=Rules)
+    register("pocket-oracle", OracleScorer)
+    register("pocket-correct", CorrectnessScorer)
 
 
 @hookimpl

@@ -10,9 +10,14 @@ import click
 from constitutional.cli.lazy import LazyGroup
 
 COMMANDS = {
+    "demo": "The whole loop on a tiny model, in minutes: generate, audit, train, evaluate.",
     "generate": "Make a preference dataset: respond, critique, revise, judge, pair.",
     "train": "Train a model on a run: SFT, DPO, IPO or both, with the labels' probabilities.",
+    "iterate": "Rounds of generate, judge, pair, train, evaluate, each with the model of the one before.",
+    "evaluate": "Compare models before and after on held-out prompts: did it work, and what did it cost?",
     "audit": "Measure a judge against human labels: accuracy, biases, calibration, and whether it may label.",
+    "report": "Write a page with plots of a run, a training or an evaluation.",
+    "view": "Read, search, compare and label a run's pairs in the browser.",
     "sample": "Write pairs of a run to a sheet, for people to label.",
     "watch": "Look for reward hacking and collapse in a run's labels.",
     "pairs": "Compare pairing strategies on a finished run, from its ledger: no model is asked.",
@@ -21,7 +26,7 @@ COMMANDS = {
     "push": "Push a dataset or a trained model to the Hugging Face Hub.",
     "verify": "Check a dataset against its digests, and say which run made what.",
     "principles": "List, show, check, start and import constitutions.",
-    "plugins": "List the plugins, and what is wrong with those that failed.",
+    "plugins": "List, show, check and start plugins.",
     "version": "Print the version.",
 }
 
@@ -36,7 +41,8 @@ COMMANDS = {
 def cli() -> None:
     """Write principles in YAML, get a preference dataset you can trust.
 
-    With no arguments, `constitutional generate` makes a small dataset with a scripted model: no GPU, key or network.
+    With no arguments, `constitutional generate` makes a small dataset with a tiny model of its own: no GPU, key or
+    network.
     """
 
 
@@ -59,5 +65,8 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo("\n".join(f"error: {line}" for line in message.splitlines()), err=True)
+    """A message may quote a server's answer or a line of a file: nothing in it is obeyed by the terminal."""
+    from constitutional.core.plain import plain
+
+    click.echo("\n".join(f"error: {plain(line)}" for line in message.splitlines()), err=True)
     sys.exit(code)

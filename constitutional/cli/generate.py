@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,17 @@ EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted":
 @click.option("--limit", type=int, metavar="N", help="Use the first N prompts.")
 @click.option("--seed", type=int, help="Seed of everything random.")
 @click.option("--concurrency", type=int, metavar="N", help="Most calls in flight per model.")
+@click.option("--engine", metavar="local|ray", help="Where prompts are worked on: here, or on a Ray cluster.")
+@click.option("--replicas", type=int, metavar="N", help="Most replicas on the Ray cluster; each loads the models.")
+@click.option(
+    "--batch",
+    is_flag=True,
+    default=None,
+    help="Ask openai: and anthropic: models by their batches: half the price, hours.",
+)
+@click.option(
+    "--batch-max-wait", type=float, metavar="HOURS", help="Cancel a batch after so long and ask the rest directly."
+)
 @click.option("--max-cost", type=float, metavar="X", help="Stop, keeping everything, when the run has cost this much.")
 @click.option("--max-calls", type=int, metavar="N", help="Stop, keeping everything, when the run has made N calls.")
 @click.option("--max-failure-rate", type=float, metavar="F", help="Stop when a larger share of prompts fails.")
@@ -52,6 +64,10 @@ EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted":
 @click.option("--fresh", is_flag=True, help="Start over in a new folder beside --out; nothing is deleted.")
 @click.option("--accept-changes", is_flag=True, help="Go on in this folder although the policy's settings changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), metavar="N", help="Prometheus text on 127.0.0.1:N; 0: any."
+)
+@click.option("--log-json", is_flag=True, help="Log to stderr as JSON, one object a line, in place of the progress.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def command(
     run_file: Path | None,
@@ -59,12 +75,14 @@ def command(
     fresh: bool,
     accept_changes: bool,
     as_json: bool,
+    metrics_port: int | None,
+    log_json: bool,
     quiet: bool,
     **flags: Any,
 ) -> int:
     """Make a preference dataset: respond, critique, revise, judge, pair.
 
-    RUN_FILE is a YAML file; flags override it. With no arguments a small dataset is made by a scripted model.
+    RUN_FILE is a YAML file; flags override it. With no arguments a small dataset is made by the pocket model.
     """
     from constitutional.cli.resolve import resolve
     from constitutional.ledger import RunFolder
@@ -72,11 +90,12 @@ def command(
     from constitutional.pipeline.setup import check
     from constitutional.plugins import PluginHost
 
-    config, base, embedded = resolve(run_file, flags)
+    config, base, standin = resolve(run_file, flags)
     host = PluginHost()
     assembly = check(config, host, base)
     check_prompts(config.prompts or "-", base)
     folder = RunFolder(Path(config.out or "runs/demo"))
+    quiet = quiet or log_json
     if dry_run:
         from constitutional.cli.plan import show_plan
 
@@ -84,20 +103,27 @@ def command(
         return 0
     if fresh:
         folder = folder.fresh()
-    if embedded and not quiet:
-        click.echo(
-            "no --model given: using the scripted stand-in scripted:demo (for a real one: --model vllm:NAME, "
-            "openai:NAME, anthropic:NAME or transformers:NAME)",
-            err=True,
-        )
+    if standin and not quiet:
+        click.echo(standin, err=True)
     if not quiet:
         _say_of_the_card(assembly)
-    if config.rounds == 0 and config.strategy.plugin == "revised-vs-initial":
+    if config.rounds == 0 and config.strategy.plugin == "revised-vs-initial" and not log_json:
         click.echo(
             "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
         )
-    unmeasured = assembly.card is None and not embedded
-    return _generate(config, base, folder, host, assembly.sieve, accept_changes, as_json, quiet, unmeasured)
+    unmeasured = assembly.card is None and not standin
+    watched = _Watched(as_json, quiet, metrics_port, log_json)
+    return _generate(config, base, folder, host, assembly.sieve, accept_changes, watched, unmeasured)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """How the run is watched."""
+
+    as_json: bool
+    quiet: bool
+    metrics_port: int | None
+    log_json: bool
 
 
 def _say_of_the_card(assembly: Assembly) -> None:
@@ -125,31 +151,47 @@ def _generate(
     host: Any,
     sieve: Sequence[SetFilter],
     accept_changes: bool,
-    as_json: bool,
-    quiet: bool,
+    watched: _Watched,
     unmeasured: bool,
 ) -> int:
     import asyncio
+    from contextlib import ExitStack
 
+    from constitutional.cli.metrics import Metrics
     from constitutional.cli.progress import run_with_progress
     from constitutional.cli.resume import check_resume
-    from constitutional.cli.summary import log_session, print_result
+    from constitutional.cli.structured import Log
+    from constitutional.cli.summary import log_session, print_result, result_json
     from constitutional.dataset.write import run_warnings, write_dataset
     from constitutional.pipeline.sieve import sift_run
 
     # Arrow's own allocator keeps tens of megabytes that the system's gives back.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    as_json, quiet = watched.as_json, watched.quiet
+    log, started = Log() if watched.log_json else None, None
     folder.create()
-    with folder.lock():
+    with ExitStack() as stack:
+        if watched.metrics_port is not None:
+            metrics = stack.enter_context(Metrics(watched.metrics_port))
+            started = metrics.begin
+            if log is not None:
+                log.say("metrics", address=metrics.address)
+            elif not quiet:
+                click.echo(f"metrics: {metrics.address}", err=True)
+        stack.enter_context(folder.lock())
         if folder.started:
             check_resume(config, base, folder, host, accept=accept_changes, quiet=quiet)
         _save_config(config, base, folder)
-        result, state, now = asyncio.run(run_with_progress(config, folder, host, base, quiet=quiet))
+        result, state, now = asyncio.run(
+            run_with_progress(config, folder, host, base, quiet=quiet, log=log, started=started)
+        )
         if not now:
             complete = result.status == "complete"
             result = result.without(sift_run(folder, sieve, complete=complete))
             write_dataset(folder, complete=complete)
         first = log_session(folder, result, state)
+        if log is not None:
+            log.say("finished", **result_json(folder, result, state, run_warnings(folder)))
     print_result(folder, result, state, run_warnings(folder), as_json=as_json)
     if unmeasured and first and result.pairs and not quiet:
         _say_how_to_measure(folder)

@@ -7,12 +7,16 @@ import contextlib
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from constitutional.cli.structured import Log
 from constitutional.config.run import RunConfig
+from constitutional.core.plain import one_line
 from constitutional.ledger import RunFolder
+from constitutional.models.batch import Desk
 from constitutional.models.meter import RoleCount
 from constitutional.pipeline.run import Stop, run_prompts
 from constitutional.pipeline.state import RunState
@@ -20,28 +24,45 @@ from constitutional.plugins import PluginHost
 from constitutional.roles import RunResult
 
 REFRESH = 0.25
-PLAIN_EVERY = 30.0
-"""Seconds between lines where stderr is no terminal."""
+PLAIN_EVERY, LOG_EVERY = 30.0, 10.0
+"""Seconds between lines where stderr is no terminal, and between those of a log."""
 
 
 async def run_with_progress(
-    config: RunConfig, folder: RunFolder, host: PluginHost, base: Path, *, quiet: bool
+    config: RunConfig,
+    folder: RunFolder,
+    host: PluginHost,
+    base: Path,
+    *,
+    quiet: bool,
+    log: Log | None = None,
+    started: Callable[[RunState], None] | None = None,
 ) -> tuple[RunResult, RunState, bool]:
-    """The result, the final counts, and whether it was asked to end at once."""
-    stop, display = Stop(), Display(quiet=quiet)
+    """The result, the final counts, and whether it was asked to end at once. ``log`` takes the place of the display;
+    ``started`` is given the counts too."""
+    stop, display = Stop(), Display(quiet=quiet, log=log)
     loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
         stop.ask()
-        if not quiet:
+        if log is not None:
+            log.say("interrupted", "warning", now=stop.now.is_set())
+        elif not quiet:
             again = "stopping now" if stop.now.is_set() else "finishing the calls in flight (again: stop now)"
             click.echo(f"\ninterrupted: {again}", err=True)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupted)
+
+    def begin(state: RunState) -> None:
+        display.begin(state)
+        for listener in (log.begin if log is not None else None, started):
+            if listener is not None:
+                listener(state)
+
     ticker = asyncio.create_task(display.tick())
     try:
-        result = await run_prompts(config, folder, host, base, stop=stop, started=display.begin)
+        result = await run_prompts(config, folder, host, base, stop=stop, started=begin)
     finally:
         ticker.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -56,10 +77,11 @@ async def run_with_progress(
 class Display:
     """Four lines that are redrawn on a terminal; one line now and then elsewhere."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, log: Log | None = None) -> None:
         self.state: RunState | None = None
-        self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
+        self._quiet = quiet and log is None
+        self._log = log
+        self._terminal = sys.stderr.isatty() and log is None
         self._drawn = 0
 
     def begin(self, state: RunState) -> None:
@@ -67,13 +89,16 @@ class Display:
 
     async def tick(self) -> None:
         while not self._quiet:
-            await asyncio.sleep(REFRESH if self._terminal else PLAIN_EVERY)
+            await asyncio.sleep(REFRESH if self._terminal else LOG_EVERY if self._log else PLAIN_EVERY)
             if self.state is None:
                 continue
-            if self._terminal:
+            if self._log is not None:
+                self._log.progress(self.state)
+            elif self._terminal:
                 self._draw(lines(self.state))
             else:
-                click.echo(" | ".join(lines(self.state)[:2]), err=True)
+                shown = lines(self.state)
+                click.echo(" | ".join([*shown[:2], *shown[4:]]), err=True)
 
     def end(self) -> None:
         if self._terminal and not self._quiet and self.state is not None:
@@ -103,7 +128,7 @@ def lines(state: RunState) -> list[str]:
         f"calls    {meter.calls_made:,} made, {meter.calls_reused:,} reused  "
         f"tokens {total.prompt:,} in, {total.completion:,} out{cost}"
     )
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in state.rejects.most_common(6))
+    reasons = ", ".join(f"{one_line(reason)} {count:,}" for reason, count in state.rejects.most_common(6))
     shown.append(f"rejects  {reasons or 'none'}")
     flights = []
     for throttle in state.throttles.values():
@@ -111,7 +136,15 @@ def lines(state: RunState) -> list[str]:
         retried = ", ".join(f"{reason} {count}" for reason, count in throttle.retries.items())
         flights.append(f"{throttle.active}/{int(throttle.limit)} in flight{rate}{retried and f' (retried: {retried})'}")
     shown.append(f"models   {'; '.join(flights)}")
+    if state.pool is not None:
+        shown.append(f"ray      {state.pool.line()}")
+    shown += [_batches(desk) for desk in state.desks]
     return shown
+
+
+def _batches(desk: Desk) -> str:
+    out = "; ".join(f"{status.done:,} of {desk.sizes[token]:,} done" for token, status in desk.out.items())
+    return f"batches  {desk.model}: {desk.queued:,} requests gathered; out: {out or 'none'}"
 
 
 def duration(seconds: float) -> str:

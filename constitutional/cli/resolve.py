@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,22 @@ from constitutional.errors import ConfigError
 
 PLAIN = (
     "prompts", "constitution", "system", "responses", "rounds", "min_margin", "limit", "seed", "concurrency",
-    "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge",
+    "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge", "engine",
 )  # fmt: skip
-POCKET_PROMPTS = Path(__file__).parent.parent / "pocket" / "shop.jsonl"
+API = ("openai:", "anthropic:")
+POCKET = Path(__file__).parent.parent / "pocket"
+SCRIPTED_PROMPTS = POCKET / "shop.jsonl"
+REAL_MODELS = "for a real model: --model vllm:NAME, openai:NAME, anthropic:NAME or transformers:NAME"
 
 
-def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Path, bool]:
-    """The configuration, the folder its paths start from, and whether the embedded model stands in for a real one."""
+def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Path, str]:
+    """The configuration, the folder its paths start from, and what stands in for a model that nobody named: for people,
+    and empty where somebody did."""
     data: dict[str, Any] = {}
     base = Path.cwd()
+    named = run_file
+    if run_file is None and all(flags[name] is None for name in ("prompts", "constitution", "model")) and pocket_runs():
+        run_file = POCKET / "run.yaml"
     if run_file is not None:
         source = Source.read(run_file)
         source.validate(RunConfig)
@@ -37,20 +45,44 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
     data |= {name: flags[name] for name in PLAIN if flags[name] is not None}
     data["models"] = models
     _paths_from_flags(data, flags, base)
+    if flags["replicas"] is not None:
+        data["ray"] = dict(data.get("ray") or {}) | {"replicas": flags["replicas"]}
+    if flags["batch_max_wait"] is not None:
+        data["batch"] = dict(data.get("batch") or {}) | {"max_wait": flags["batch_max_wait"]}
     if flags["strategy"] is not None:
         data["strategy"] = {"plugin": flags["strategy"]}
     if flags["judge"] is not None and ":" not in flags["judge"]:
         data["judge"] = {"plugin": flags["judge"]}
-    if embedded and data.get("prompts") is None:
-        data["prompts"] = str(POCKET_PROMPTS)
+    if data.get("prompts") is None and models["policy"]["name"] == DEFAULT_MODEL:
+        data["prompts"] = str(SCRIPTED_PROMPTS)
     if data.get("prompts") is None:
         raise ConfigError("no prompts: give --prompts FILE, or `prompts:` in the run file")
     if data.get("out") is None:
-        data["out"] = f"runs/{_stem(run_file, data, embedded)}"
+        data["out"] = f"runs/{_stem(named, data, embedded or run_file != named)}"
+    standin = _pocket_words() if run_file != named else _scripted_words() if embedded else ""
     try:
-        return RunConfig.model_validate(data), base, embedded
+        return RunConfig.model_validate(data), base, standin
     except ValidationError as error:
         raise ConfigError("\n".join(_flag_message(item) for item in error.errors())) from error
+
+
+def pocket_runs() -> bool:
+    """Whether the pocket model can be run here: it needs two libraries that the toolkit itself does without."""
+    return not missing_for_pocket()
+
+
+def missing_for_pocket() -> list[str]:
+    return [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+
+
+def _pocket_words() -> str:
+    return f"no --model given: using pocket:base, a tiny model of an invented world ({REAL_MODELS})"
+
+
+def _scripted_words() -> str:
+    missing = missing_for_pocket()
+    why = f"; the pocket model needs {' and '.join(missing)}: pip install 'constitutional[transformers]'"
+    return f"no --model given: using the scripted stand-in {DEFAULT_MODEL} ({REAL_MODELS}{why if missing else ''})"
 
 
 def _models_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
@@ -70,6 +102,13 @@ def _settings_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
     if flags["base_url"] is not None:
         for entry in models.values():
             entry.setdefault("base_url", flags["base_url"])
+    if flags["batch"]:
+        providers = [entry for entry in models.values() if str(entry.get("name")).startswith(API)]
+        if not providers:
+            named = ", ".join(sorted({str(entry.get("name")) for entry in models.values()}))
+            raise ConfigError(f"--batch is for openai: and anthropic: models, and this run has none: {named}")
+        for entry in providers:
+            entry["batch"] = True
     for name in ("temperature", "max_tokens"):
         if flags[name] is not None:
             models["policy"][name] = flags[name]

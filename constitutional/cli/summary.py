@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from constitutional.core.plain import one_line, plain
 from constitutional.core.records import Reason
 from constitutional.ledger import RunFolder
 from constitutional.pipeline.state import RunState
@@ -65,10 +66,10 @@ def print_result(
         return
     click.echo(f"{folder.path}: {WORDS[result.status]}: {result.prompts:,} prompts, {result.pairs:,} pairs")
     if result.message and result.status != "interrupted":
-        click.echo(result.message)
+        click.echo(plain(result.message))
     for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         what = "revision not kept" if reason in Reason.OF_REVISIONS else "no pair"
-        click.echo(f"  {what}: {reason:<24} {count:,}")
+        click.echo(f"  {what}: {one_line(reason):<24} {count:,}")
     for (role, model), done in sorted(state.meter.counts.items()):
         cost = f"  cost {done.cost:.4f}" if done.cost else ""
         click.echo(
@@ -76,7 +77,7 @@ def print_result(
             f"{done.prompt:,} + {done.completion:,} tokens{cost}"
         )
     for warning in warnings:
-        click.echo(f"  watch: {warning}")
+        click.echo(f"  watch: {one_line(warning)}")
     if folder.dataset.is_dir():
         click.echo(f"dataset: {folder.dataset}")
     if result.status != "complete" and state.seen != state.total:

@@ -8,14 +8,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from constitutional.cli.grouped import Grouped
+from constitutional.errors import EXIT_INTERRUPTED, EXIT_TOO_MANY_FAILURES
+
 if TYPE_CHECKING:
     from constitutional.training.run import Ready, TrainResult
     from constitutional.training.settings import TrainSettings
 
-EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
+SHOWN = (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy"), ("reward", "held-out reward"))
+EXIT_CODES = {"complete": 0, "done": 0, "stopped": EXIT_TOO_MANY_FAILURES, "interrupted": EXIT_INTERRUPTED}
+GROUPS = {
+    "From where, to where": ("model", "out", "revision", "trust_remote_code", "fresh"),
+    "What is learned": (
+        "stage", "loss", "beta", "alpha", "ipo_beta", "labels", "auto_agreement", "auto_size", "auto_strength",
+        "sweep_steps", "sweep_kl", "helpful", "run", "generations", "answer_tokens", "temperature",
+    ),
+    "Steps and rates": (
+        "lr", "epochs", "max_steps", "batch", "schedule", "warmup", "weight_decay", "max_grad_norm", "optimizer", "seed",
+        "sft_lr", "sft_epochs",
+    ),
+    "Which weights": ("lora", "lora_alpha", "lora_dropout", "lora_targets", "merge"),
+    "The data": ("max_length", "system", "chat_template", "limit", "held_out", "eval_rows"),
+    "Looking and stopping": (
+        "eval_every", "save_every", "patience", "guards", "samples", "sample_tokens", "report_to",
+    ),
+    "Memory, speed and machines": (
+        "micro_batch", "eval_batch", "reference", "precision", "attention", "gradient_checkpointing", "liger", "cpu",
+        "launcher", "launcher_config",
+    ),
+}  # fmt: skip
 
 
-@click.command("train")
+@click.command("train", cls=Grouped, groups=GROUPS)
 @click.argument("source", metavar="RUN|DATASET")
 @click.option(
     "--model", required=True, metavar="FOLDER|HUB_ID", help="The model to train, or a LoRA adapter to go on with."
@@ -23,13 +47,34 @@ EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
 @click.option(
     "--out", required=True, metavar="DIR", help="Where the trained model goes. The same command again resumes."
 )
-@click.option("--stage", default="dpo", metavar="A,B", show_default=True, help="One after the other: sft, dpo.")
-@click.option("--loss", metavar="NAME", help="dpo, ipo or hybrid (default dpo).")
-@click.option("--beta", type=float, metavar="B", help="How strongly the reference holds (default 0.1).")
+@click.option(
+    "--stage",
+    default="dpo",
+    metavar="A,B",
+    show_default=True,
+    help="dpo, reward, grpo or rloo; before it, or alone, sft.",
+)
+@click.option(
+    "--loss",
+    metavar="NAME",
+    help="dpo, ipo, hybrid, kto, orpo (experimental in TRL), or auto: by the labels (default dpo).",
+)
+@click.option(
+    "--beta",
+    metavar="B|sweep",
+    help="How strongly the reference holds; sweep finds it by short trainings (default 0.1).",
+)
 @click.option("--alpha", type=float, metavar="A", help="Of hybrid: the DPO term's weight (default 0.7).")
 @click.option("--ipo-beta", type=float, metavar="B", help="The IPO term's own beta (default: --beta).")
 @click.option("--labels", metavar="KIND", help="soft, hard or margin-weighted (default soft where p_chosen is there).")
-@click.option("--lr", type=float, help="Learning rate (default 5e-7; with --lora 5e-5).")
+@click.option(
+    "--auto-agreement", type=float, metavar="F", help="Of auto: labels that agree less take ipo (default 0.7)."
+)
+@click.option("--auto-size", type=int, metavar="N", help="Of auto: fewer pairs take ipo (default 10000).")
+@click.option("--auto-strength", type=float, metavar="F", help="Of auto: stronger labels take dpo (default 0.9).")
+@click.option("--sweep-steps", type=int, metavar="N", help="Of the sweep: most steps of each beta (default 100).")
+@click.option("--sweep-kl", type=float, metavar="NATS", help="Of the sweep: the KL that a beta may cost (default 10).")
+@click.option("--lr", type=float, help="Learning rate (default by loss and stage: 5e-7 for dpo, with --lora 5e-5).")
 @click.option("--epochs", type=float, help="Passes over the pairs (default 1).")
 @click.option("--max-steps", type=int, metavar="N", help="Steps in all, instead of epochs.")
 @click.option("--batch", type=int, metavar="N", help="Rows per step, over all devices (default 32).")
@@ -50,6 +95,14 @@ EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
 @click.option(
     "--helpful", metavar="FILE", help="Helpful answers for the stage sft: prompt and completion, or messages."
 )
+@click.option(
+    "--run", metavar="RUN.yaml|RUN", help="Of grpo and rloo: whose constitution, critic and scorer give the reward."
+)
+@click.option("--generations", type=int, metavar="N", help="Of grpo and rloo: answers to each prompt (default 8).")
+@click.option(
+    "--answer-tokens", type=int, metavar="N", help="Of grpo and rloo: most tokens of an answer (default 256)."
+)
+@click.option("--temperature", type=float, help="Of grpo and rloo: of their own answers (default 1).")
 @click.option("--lora", type=int, metavar="RANK", help="Train a LoRA adapter of this rank and no other weight.")
 @click.option("--lora-alpha", type=float, help="Default: twice the rank.")
 @click.option("--lora-dropout", type=float, help="Default 0.")
@@ -64,6 +117,16 @@ EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
 @click.option("--eval-every", type=int, metavar="N", help="Steps between evaluations (default: 4 to 20 in all).")
 @click.option("--save-every", type=int, metavar="N", help="Steps between checkpoints (default: 5 in all).")
 @click.option("--patience", type=int, metavar="N", help="Stop after N evaluations without better held-out accuracy.")
+@click.option(
+    "--guard",
+    "guards",
+    multiple=True,
+    metavar="NAME=ACTION",
+    help="warn, stop or off, and :THRESHOLD, as in kl=stop:15; of kl, memorising, sinking, margin, nan, spike, length, "
+    "repetition. May be repeated.",
+)
+@click.option("--samples", type=int, metavar="N", help="Answers drawn at each evaluation, for the guards (default 16).")
+@click.option("--sample-tokens", type=int, metavar="N", help="Most tokens of such an answer (default 64).")
 @click.option("--reference", metavar="KIND", help="precomputed (default), or live: a second model in memory.")
 @click.option("--precision", metavar="KIND", help="auto (default), bf16 or fp32.")
 @click.option("--attention", metavar="NAME", help="As transformers names them: sdpa, flash_attention_2, …")
@@ -84,6 +147,8 @@ EXIT_CODES = {"complete": 0, "done": 0, "interrupted": 130}
 def command(source: str, dry_run: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
     """Train a model on a run's preferences: SFT on revisions, then DPO, IPO or both, with the labels' probabilities.
 
+    Or a reward model (--stage reward), or by the constitution itself on answers of its own (--stage grpo).
+
     RUN|DATASET is a run folder, a dataset folder or file, or a Hub id. Same command again: it resumes, or is done.
     """
     settings = settings_of(source, flags)
@@ -92,11 +157,11 @@ def command(source: str, dry_run: bool, as_json: bool, quiet: bool, **flags: Any
         return _show_plan(settings, as_json)
     if settings.launcher is not None:
         return _launched(settings, as_json)
-    from constitutional.training.run import train
+    from constitutional.training.run import stopped_by_guard, train
 
     result = train(settings, say)
     _show(result, as_json)
-    return EXIT_CODES[result.status]
+    return EXIT_CODES["stopped" if stopped_by_guard(result.record) else result.status]
 
 
 def settings_of(source: str, flags: dict[str, Any]) -> TrainSettings:
@@ -106,6 +171,8 @@ def settings_of(source: str, flags: dict[str, Any]) -> TrainSettings:
 
     given = {name: value for name, value in flags.items() if value is not None}
     given["stages"] = tuple(_names(given.pop("stage")))
+    if "beta" in given:
+        given |= _beta(given.pop("beta"))
     if "report_to" in given:
         given["report_to"] = tuple(_names(given["report_to"]))
     if given.get("launcher") not in (None, "accelerate"):
@@ -115,6 +182,17 @@ def settings_of(source: str, flags: dict[str, Any]) -> TrainSettings:
     return TrainSettings(source=source, **given).check()
 
 
+def _beta(text: str) -> dict[str, Any]:
+    from constitutional.errors import ConfigError
+
+    if text == "sweep":
+        return {"sweep": True}
+    try:
+        return {"beta": float(text)}
+    except ValueError as error:
+        raise ConfigError(f"--beta {text}: a number, or sweep") from error
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
@@ -122,7 +200,7 @@ def _names(text: str) -> list[str]:
 def _launched(settings: TrainSettings, as_json: bool) -> int:
     """What can be known to be wrong is said by this process, once, and not by each of the others."""
     from constitutional.training.launch import launch
-    from constitutional.training.run import TrainResult, begin, train
+    from constitutional.training.run import TrainResult, begin, stopped_by_guard, train
 
     folder, _ = begin(settings)
     if folder.record is not None:
@@ -132,7 +210,7 @@ def _launched(settings: TrainSettings, as_json: bool) -> int:
     else:
         result = TrainResult("interrupted", folder.path, folder.plan or {})
     _show(result, as_json)
-    return EXIT_CODES[result.status]
+    return EXIT_CODES["stopped" if stopped_by_guard(result.record) else result.status]
 
 
 def _show_plan(settings: TrainSettings, as_json: bool) -> int:
@@ -162,8 +240,13 @@ def _show_plan(settings: TrainSettings, as_json: bool) -> int:
 def _show_data(ready: Ready) -> None:
     chosen = ready.settings
     click.echo(f"{chosen.model} on {ready.data.about.name}: {', '.join(chosen.stages)}")
-    if set(chosen.stages) - {"sft"}:
-        click.echo(f"loss {chosen.loss}, beta {chosen.beta:g}, labels {chosen.labels}, lr {chosen.lr:g}")
+    if chosen.main == "dpo":
+        beta = "found by a sweep" if chosen.sweep else f"{chosen.beta:g}"
+        click.echo(f"loss {chosen.loss}, beta {beta}, labels {chosen.labels}, lr {chosen.lr:g}")
+    elif chosen.main == "reward":
+        click.echo(f"labels {chosen.labels}, lr {chosen.lr:g}")
+    elif chosen.main != "sft":
+        click.echo(f"{chosen.generations} answers a prompt, beta {chosen.beta:g}, lr {chosen.lr:g}")
     for part in ready.data.parts.values():
         _reasons(part.dropped)
         for note in part.notes:
@@ -189,6 +272,8 @@ def _show(result: TrainResult, as_json: bool) -> None:
         click.echo(f"{result.out}: done already; --fresh trains again in a new folder")
     for part in result.record["rows"].values():
         _reasons(part["dropped"])
+    for note in result.record["notes"]:
+        click.echo(f"  {note}")
     for stage in result.record["stages"]:
         _show_stage(stage)
     click.echo(f"model: {result.out}")
@@ -197,13 +282,25 @@ def _show(result: TrainResult, as_json: bool) -> None:
 def _show_stage(stage: dict[str, Any]) -> None:
     _reasons(stage["dropped"])
     words = [f"{stage['stage']}: {stage['steps']:,} steps, {stage['rows']:,} rows"]
-    for name, shown in (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy")):
+    for name, shown in SHOWN:
         if name in stage["after"]:
             before = f"{stage['before'][name]:.3f} → " if name in stage["before"] else ""
             words.append(f"{shown} {before}{stage['after'][name]:.3f}")
     click.echo(", ".join(words))
     for note in [*stage["notes"], *([f"ended early: {stage['stopped']}"] if stage["stopped"] else [])]:
         click.echo(f"  {note}")
+    for table in stage["tables"]:
+        _show_table(table)
+
+
+def _show_table(table: dict[str, Any]) -> None:
+    """Narrow: what a guard watches is said by the card and the documentation."""
+    kept = [at for at, name in enumerate(table["head"]) if name != "watches"]
+    lines = [[row[at] for at in kept] for row in (table["head"], *table["rows"])]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(kept))]
+    click.echo(f"  {table['title'].replace('`', '')}")
+    for line in lines:
+        click.echo("    " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _say(line: str) -> None:

@@ -18,10 +18,12 @@ def command(run: Path, as_json: bool) -> None:
     `constitutional audit RUN` has read take part.
     """
     from constitutional.cli.runs import open_run
+    from constitutional.core.plain import one_line
     from constitutional.core.watch import Watch, warnings
+    from constitutional.ledger.labels import human_labels
 
     with open_run(run) as opened:
-        watch = Watch(json.loads(opened.view.meta("human_labels") or "{}"))
+        watch = Watch(human_labels(opened.view))
         for trace in opened.traces():
             watch.add(trace)
         limits = opened.config.watch
@@ -32,9 +34,9 @@ def command(run: Path, as_json: bool) -> None:
     for finding in findings:
         value = "–" if finding.value is None else f"{finding.value:.3f}"
         click.echo(
-            f"{'!' if finding.warning else ' '} {finding.name:<30} {value:>7}  n = {finding.n:<7,} {finding.words}"
+            f"{'!' if finding.warning else ' '} {finding.name:<30} {value:>7}  n = {finding.n:<7,} {one_line(finding.words)}"
         )
     for warning in warnings(findings):
-        click.echo(f"warning: {warning}")
+        click.echo(f"warning: {one_line(warning)}")
     if watch.compared < limits.min_pairs:
         click.echo(f"{watch.compared} comparisons: fewer than {limits.min_pairs} warn of nothing (watch.min_pairs)")

@@ -90,10 +90,10 @@ def principle_stats(constitution: Constitution, traces: Iterable[Trace]) -> list
     found = {principle.id: PrincipleStats(principle.id, tier.id) for tier, principle in constitution}
     without = {name: drop(constitution, name) for name in found}
     for trace in traces:
-        _count_checks(found, trace)
-        _count_revisions(found, trace)
+        count_checks(found, trace)
+        count_revisions(found, trace)
         for ruling in trace.rulings:
-            _count_verdicts(found, trace, ruling)
+            count_verdicts(found, trace, ruling)
             _ablate(found, without, trace, ruling)
     return list(found.values())
 
@@ -120,7 +120,7 @@ def judgements_of(trace: Trace, ruling: Ruling) -> list[Judgement]:
     return [item for item in trace.judgements if (item.a, item.b) == (ruling.a, ruling.b)]
 
 
-def _count_checks(found: Mapping[str, PrincipleStats], trace: Trace) -> None:
+def count_checks(found: Mapping[str, PrincipleStats], trace: Trace) -> None:
     lineage = {response.id: response for response in trace.responses}
     last: dict[tuple[int, str], bool] = {}
     dropped = {response.id for response in trace.responses} - _kept(trace)
@@ -142,7 +142,7 @@ def _kept(trace: Trace) -> set[str]:
     return sampled | {revision.revised_id for revision in trace.revisions if revision.revised_id is not None}
 
 
-def _count_revisions(found: Mapping[str, PrincipleStats], trace: Trace) -> None:
+def count_revisions(found: Mapping[str, PrincipleStats], trace: Trace) -> None:
     verdicts = {(critique.response_id, critique.principle_id): critique.violates for critique in trace.critiques}
     for revision in trace.revisions:
         entry = found.get(revision.principle_id)
@@ -152,7 +152,7 @@ def _count_revisions(found: Mapping[str, PrincipleStats], trace: Trace) -> None:
             entry.mended += kept and verdicts.get((revision.revised_id or "", revision.principle_id)) is False
 
 
-def _count_verdicts(found: Mapping[str, PrincipleStats], trace: Trace, ruling: Ruling) -> None:
+def count_verdicts(found: Mapping[str, PrincipleStats], trace: Trace, ruling: Ruling) -> None:
     for judgement in judgements_of(trace, ruling):
         entry = found.get(judgement.principle_id)
         if entry is None:

@@ -24,14 +24,6 @@ REFUSES_THE_TASK = re.compile(
     r"|无法(?:修改|改写)",
     re.IGNORECASE | re.VERBOSE,
 )
-REFUSAL = re.compile(
-    r"\A\W*(?:(?:I(?:'m|’m|\ am)\s+)?(?:very\ )?sorry\b[^.!?\n]{0,40}[.,!;]?\s*(?:but\ )?)?"
-    r"(?:(?:as|being)\ an?\ (?:AI|language)[^.,\n]{0,40},?\s*)?"
-    r"I\s*(?:'m|’m|am)?\s*(?:can(?:no|'|’)t|cannot|unable\ to|won(?:'|’)t|will\ not|not\ able\ to)\s"
-    r"(?:to\ )?(?:help|assist|answer|provide|comply|do\ that|fulfil|support|give|share|discuss|respond)"
-    r"|\A\W*(?:抱歉|对不起)[，,]?\s*(?:我|但)[^。\n]{0,10}(?:无法|不能)",
-    re.IGNORECASE | re.VERBOSE,
-)
 EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
 MOST_EMOJI, CHARACTERS_PER_EMOJI = 4, 60
 PHRASE, MOST_PHRASES, MOST_CHARACTERS = 6, 4, 40
@@ -72,10 +64,6 @@ def fault(text: str, before: str) -> str | None:
     if emoji_burst(text) and not emoji_burst(before):
         return "emoji_burst"
     return None
-
-
-def is_refusal(text: str) -> bool:
-    return REFUSAL.search(text) is not None
 
 
 def emoji_burst(text: str) -> bool:

@@ -14,8 +14,8 @@ from statistics import fmean
 from typing import NamedTuple, Protocol
 
 from constitutional.core.digest import digest, pair_id
-from constitutional.core.hygiene import is_refusal
 from constitutional.core.records import Pair, Response, Ruling, Trace
+from constitutional.core.refusals import is_refusal
 from constitutional.core.stats.ranking import spearman
 from constitutional.core.stats.text import ngrams, repeated, words
 

@@ -26,17 +26,21 @@ def length_rows(tally: Tally) -> list[tuple[str, str, str]]:
 
 
 def length_plot(tally: Tally) -> str | None:
-    """Of all but the longest hundredth, which would make the rest a line at the edge."""
     if not tally.pairs:
         return None
+    title = "How long chosen and rejected answers are"
+    series = length_series(tally)
+    return svg_file(lines(title, series, x_title="characters", y_title="share of answers", around=(0.0,)))
+
+
+def length_series(tally: Tally) -> list[Series]:
+    """Of all but the longest hundredth, which would make the rest a line at the edge."""
     longest = max(_quantile(classes, 0.99) for classes in tally.lengths)
     width = max(CHARACTERS, -(-longest // (CLASSES * CHARACTERS)) * CHARACTERS)
-    series = [
+    return [
         Series(name, _points(classes, width, longest, tally.pairs))
         for name, classes in zip(("chosen", "rejected"), tally.lengths, strict=True)
     ]
-    title = "How long chosen and rejected answers are"
-    return svg_file(lines(title, series, x_title="characters", y_title="share of answers", around=(0.0,)))
 
 
 def _points(classes: Counter[int], width: int, longest: int, whole: int) -> list[tuple[float, float]]:

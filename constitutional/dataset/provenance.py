@@ -23,14 +23,15 @@ from constitutional.core.constitution import Constitution
 from constitutional.core.digest import digest
 from constitutional.dataset.scrub import public, scrubber
 from constitutional.ledger import LedgerView
+from constitutional.ledger.labels import said_beside
 from constitutional.resources import shipped_names
 
 METAS = (
     "plan", "config", "constitution", "templates", "template_texts", "models", "judge_card", "status", "human_labels",
 )  # fmt: skip
 """What the ledger holds of a run besides its rows."""
-OF_THE_MACHINE = {"out", "concurrency", "max_cost", "max_calls", "max_failure_rate"}
-OF_A_CONNECTION = {"base_url", "api_key_env", "timeout", "concurrency", "prices"}
+OF_THE_MACHINE = {"out", "concurrency", "batch", "engine", "ray", "max_cost", "max_calls", "max_failure_rate"}
+OF_A_CONNECTION = {"batch", "base_url", "api_key_env", "timeout", "concurrency", "prices"}
 RUN_NAME = 12
 OF_A_RUN = 1 << 40
 """In a merged ledger the rows of each run stand at its multiple of this."""
@@ -169,10 +170,17 @@ def origins(view: LedgerView) -> list[Origin]:
     merged = view.meta("merged")
     if merged is not None:
         runs = enumerate(json.loads(merged)["runs"])
-        return [Origin(meta, merged=place, known=(meta["folder"],)) for place, meta in runs]
+        return [Origin(_with_labels(view, meta), merged=place, known=(meta["folder"],)) for place, meta in runs]
     found = {name: view.meta(name) for name in METAS}
     known = (str(view.path.parent.absolute()),)
-    return [Origin({name: value for name, value in found.items() if value is not None}, known=known)]
+    meta = {name: value for name, value in found.items() if value is not None}
+    return [Origin(_with_labels(view, meta), known=known)]
+
+
+def _with_labels(view: LedgerView, meta: Mapping[str, str]) -> dict[str, str]:
+    """And with what people have said beside the ledger."""
+    said = _object(meta.get("human_labels")) | said_beside(view)
+    return dict(meta) | ({"human_labels": json.dumps(said, sort_keys=True)} if said else {})
 
 
 def _object(saved: str | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from constitutional.errors import ModelUnavailableError, RateLimitedError, RunStoppedError, TransientError
 
@@ -36,10 +36,17 @@ PROBE, MOST_PROBE = 1.05, 1.25
 """How much faster a paced model is tried each second."""
 
 
-class Throttle:
-    """One per model and process. ``clock`` is for tests."""
+class Lane(Protocol):
+    """How calls to a model are let through."""
 
-    def __init__(self, most: int, *, clock: Callable[[], float] = monotonic) -> None:
+    async def call(self, ask: Callable[[], Awaitable[T]]) -> T: ...
+
+
+class Throttle:
+    """One per model and process; ``name`` is the model's, for whoever watches. ``clock`` is for tests."""
+
+    def __init__(self, most: int, *, clock: Callable[[], float] = monotonic, name: str = "") -> None:
+        self.name = name
         self.most = most
         self.limit = float(min(most, START))
         self.active = 0
@@ -61,6 +68,11 @@ class Throttle:
         self._clean = 0
         self._measured = 1.0
         self._growth = Growth()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a place, or for a retry."""
+        return len(self._waiting) + len(self._pausing)
 
     async def call(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer, after as many retries as the kind of failure deserves."""

@@ -10,6 +10,7 @@ from typing import Any
 from constitutional.core.digest import digest
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.ledger import LedgerView
+from constitutional.models.batch import SHARE
 from constitutional.models.recorded import (
     SAMPLES,
     chat_from,
@@ -54,10 +55,11 @@ class _CountingModel:
         self._sampling = sampling_of(models.config, role, models.mode, entry)
         self._price = price_of(model_config(models.config, role, entry))
         self._binding = binding
+        self._share = SHARE if model_config(models.config, role, entry).batch else 1.0
         self._load = binding.load(role)
         self._worst = binding.worst
         self._view = binding.view
-        self._serial = itertools.count()
+        self._serial = binding.serial
         self._logprobs: bool | None = None
         """Whether the model gives log-probabilities, as far as the ledger shows."""
 
@@ -114,7 +116,7 @@ class _CountingModel:
         self._load.calls += 1
         self._load.prompt_tokens += prompt
         self._load.completion_tokens += completion
-        self._load.cost += self._price.of(Usage(prompt, completion))
+        self._load.cost += self._price.of(Usage(prompt, completion, share=self._share))
 
 
 def _made_up(number: int, tokens: int) -> str:
@@ -135,6 +137,8 @@ class Counting:
     worst: bool
     view: LedgerView | None
     loads: dict[str, Load] = field(default_factory=dict)
+    serial: itertools.count[int] = field(default_factory=itertools.count)
+    """Numbers the made-up answers: no two are alike, also of two models."""
     hurried: bool = False
     """The first call that the ledger does not hold raises ``CallMissingError``."""
     stopped: bool = False

@@ -12,6 +12,7 @@ from constitutional.core.constitution import Constitution, Principle, Tier
 from constitutional.core.digest import random_for
 from constitutional.core.enforcement import attempts, draw, guarded
 from constitutional.core.records import Critique, Prompt, Reason, Response, Revision
+from constitutional.core.refusals import is_refusal
 from constitutional.models.groups import leader_first
 from constitutional.roles import Critic, Reviser, Rewrite, settled
 
@@ -206,6 +207,6 @@ class DrawnRevisions:
 
 def _fault(text: str, before: str, tier: Tier) -> str | None:
     """Why a rewrite is not kept. To refuse may be right under a hard principle; elsewhere it is the easy way out."""
-    if tier.force != "hard" and hygiene.is_refusal(text) and not hygiene.is_refusal(before):
+    if tier.force != "hard" and is_refusal(text) and not is_refusal(before):
         return Reason.REFUSED
     return hygiene.fault(text, before)

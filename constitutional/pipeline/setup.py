@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from constitutional.config.constitution import Provided, constitution_digest, find_constitution, load_constitution
 from constitutional.config.judge_card import ConstitutionIdentity, JudgeCard, JudgeIdentity
-from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PluginConfig, RunConfig
+from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, PartConfig, PluginConfig, RunConfig
 from constitutional.core.constitution import Constitution, Mode, PluginUse
 from constitutional.core.digest import canonical, digest
 from constitutional.core.enforcement import in_force
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
 from constitutional.errors import (
+    ConfigError,
     ConstitutionalError,
     PluginError,
     RunStoppedError,
@@ -23,8 +24,9 @@ from constitutional.errors import (
     UsageError,
     near_matches,
 )
-from constitutional.ledger import Ledger
-from constitutional.models.base import ChatModel
+from constitutional.ledger import BatchJournal, Ledger, Once
+from constitutional.models.base import BatchingModel, ChatModel
+from constitutional.models.batch import BatchedModel, Desk, Purse, Straight, Waits
 from constitutional.models.meter import Meter, Price
 from constitutional.models.recorded import RecordedModel
 from constitutional.models.throttle import Throttle
@@ -33,10 +35,10 @@ from constitutional.pipeline.admission import admitted
 from constitutional.pipeline.dispatch import CriticByPrinciple, JudgeByPrinciple, own_plugins
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import BUILTIN, PluginHost
-from constitutional.roles import Filter, Model, ModelSetup, PromptFilter, Remember, SetFilter, Setup
+from constitutional.roles import Filter, Model, ModelSetup, PromptFilter, Remember, Scorer, SetFilter, Setup
 from constitutional.templates import Templates
 
-PIPELINE = 2
+PIPELINE = 3
 """Raised when the code of this folder would make another trace of the same calls: finished traces are then redone."""
 DEFAULT_MAX_TOKENS = 1024
 PUBLISHED_ROUNDS = 4
@@ -91,6 +93,9 @@ class Models:
     mode: Mode = "tiered"
     adapters: dict[str, ChatModel] = field(default_factory=dict)
     throttles: dict[str, Throttle] = field(default_factory=dict)
+    batched: dict[str, BatchedModel] = field(default_factory=dict)
+    """Of the adapters those that are asked by batches."""
+    desks: list[Desk] = field(default_factory=list)
 
     def adapter(self, role: str, entry: str | None = None) -> ChatModel:
         """``entry`` is one of the run's ``models``; None: the role's own."""
@@ -102,8 +107,33 @@ class Models:
         key = _connection(config)
         if key not in self.adapters:
             self.adapters[key] = self._make(config, name)
-            self.throttles[key] = Throttle(config.concurrency or self.config.concurrency)
+            if config.batch and not isinstance(self.adapters[key], BatchingModel):
+                raise ConfigError(
+                    f"models.{name}.batch: {config.name} has no batches; `openai:` and `anthropic:` models have"
+                )
+            self.throttles[key] = Throttle(config.concurrency or self.config.concurrency, name=config.name)
         return self.adapters[key]
+
+    def by_batches(self, role: str, entry: str | None, ledger: Ledger, meter: Meter) -> BatchedModel | None:
+        """The same model asked by batches, where the run file says so."""
+        config = model_config(self.config, role, entry)
+        direct = self.adapter(role, entry)
+        if not (config.batch and isinstance(direct, BatchingModel)):
+            return None
+        key = _connection(config)
+        if key not in self.batched:
+            hours, poll = self.config.batch.max_wait, self.config.batch.poll
+            desk = Desk(
+                direct.id,
+                direct.batches(),
+                BatchJournal(ledger, direct.id),
+                lambda: ledger.in_flight > sum(desk.waiting for desk in self.desks),
+                Waits(None if hours is None else hours * 3600, poll),
+                Purse(meter, price_of(config)),
+            )
+            self.desks.append(desk)
+            self.batched[key] = BatchedModel(direct, desk, self.throttles[key])
+        return self.batched[key]
 
     def throttle(self, role: str, entry: str | None = None) -> Throttle:
         self.adapter(role, entry)
@@ -126,6 +156,8 @@ class Models:
         return adapter
 
     async def aclose(self) -> None:
+        for desk in self.desks:
+            await desk.aclose()
         for adapter in self.adapters.values():
             await adapter.aclose()
 
@@ -149,6 +181,8 @@ class Assembly:
     """Filters that look at prompts before anything is asked."""
     sieve: tuple[SetFilter, ...] = ()
     """Filters that look at the pairs of the whole run, when it ends."""
+    scorers: tuple[Scorer, ...] = ()
+    """Those asked for beside the cast's own, in order."""
 
     @property
     def known_models(self) -> dict[str, dict[str, Any]]:
@@ -180,9 +214,11 @@ def assemble(
     bind: Bind,
     mode: Mode | None = None,
     constitution: Constitution | None = None,
+    scorers: Sequence[PartConfig] = (),
 ) -> Assembly:
     """``base`` is where relative paths start; ``bind`` makes the model that a role sees; ``mode`` goes before the
-    constitution's own; ``constitution`` is one that was read before, whatever its file says now."""
+    constitution's own; ``constitution`` is one that was read before, whatever its file says now; ``scorers`` are more
+    than the run's one."""
     check_budget(config)
     constitution = constitution or read_constitution(config.constitution, base, host)
     constitution = in_force(replace(constitution, mode=mode or constitution.mode))
@@ -227,6 +263,8 @@ def assemble(
 
     for where, kind, part in wanted:
         parts[where] = make(kind, PluginUse(part.plugin, part.options), where)
+    more = [make("scorer", PluginUse(part.plugin, part.options), f"scorers.{number}", part.model)
+            for number, part in enumerate(scorers)]  # fmt: skip
     critics, judges = own_plugins(constitution, lambda kind, use: make(kind, use, kind))
     asked = {role: _asked(config, role, models) for role in ROLES}
     judge = _judge_identity(used, by_plugin, asked["judge"])
@@ -259,6 +297,7 @@ def assemble(
         cast, models, constitution, templates.digests, texts, plan, judge, asked["judge"][1], card,
         tuple(item for item in filters if isinstance(item, PromptFilter)),
         tuple(item for item in filters if isinstance(item, SetFilter)),
+        tuple(more),
     )  # fmt: skip
 
 
@@ -316,23 +355,26 @@ class _Silent:
         raise RunStoppedError(f"{self.id} was asked while the configuration was only checked")
 
 
-def recorded(ledger: Ledger, meter: Meter, config: RunConfig) -> Bind:
-    """Models whose every reply goes through the ledger, and so does the work of plugins."""
-    return _Recorded(ledger, meter, config)
+def recorded(ledger: Once, meter: Meter, config: RunConfig, batches: Ledger | None = None) -> Bind:
+    """Models whose every reply goes through the ledger, and so does the work of plugins. ``batches``: the same ledger,
+    where models that are to be asked by batches are; without it they are asked directly."""
+    return _Recorded(ledger, meter, config, batches)
 
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    ledger: Ledger
+    ledger: Once
     meter: Meter
     config: RunConfig
+    batches: Ledger | None
 
     def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
+        batched = models.by_batches(role, entry, self.batches, self.meter) if self.batches else None
         return RecordedModel(
-            models.adapter(role, entry),
+            batched or models.adapter(role, entry),
             role,
             self.ledger,
-            models.throttle(role, entry),
+            Straight() if batched else models.throttle(role, entry),
             self.meter,
             sampling_of(self.config, role, models.mode, entry),
             price_of(model_config(self.config, role, entry)),
@@ -390,4 +432,6 @@ def _asked(config: RunConfig, role: str, models: Models, entry: str | None = Non
 
 
 def _connection(entry: ModelConfig) -> str:
-    return digest([entry.name, entry.base_url, entry.api_key_env, entry.revision, entry.timeout, entry.options])
+    return digest(
+        [entry.name, entry.base_url, entry.api_key_env, entry.revision, entry.timeout, entry.options, entry.batch]
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from constitutional.plots.svg import clean
+from constitutional.core.plain import one_line
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Whatever a judged text contains: no script runs, and no address is asked."""
@@ -34,7 +34,8 @@ svg.plot { max-width: 100%; height: auto; display: block; font: 12px system-ui, 
 svg .label, svg .title { fill: var(--ink); } svg .note { fill: var(--soft); } svg .title { font-weight: 600; }
 svg .grid { stroke: var(--line); stroke-width: .7; } svg .axis { stroke: var(--soft); } svg .bar { opacity: .75; }
 svg .whisker { stroke: var(--ink); stroke-width: 1.5; } svg .line { fill: none; stroke-width: 2; }
-svg .band { opacity: .2; } svg .dots { opacity: .6; }
+svg .band { opacity: .2; } svg .dots { opacity: .6; } svg .ribbon { opacity: .28; }
+svg .cell { fill: var(--card); } svg .hollow { fill: var(--paper); }
 svg .reference { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 5 4; }
 @media print { body { max-width: none; } details { display: none; } }
 """
@@ -47,11 +48,12 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
-def page(title: str, *parts: str) -> str:
+def page(title: str, *parts: str, style: str = "") -> str:
+    """``style``: rules of its own after those of every page."""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
-        f"<title>{text(title)}</title><style>{STYLE}</style>"
+        f"<title>{text(title)}</title><style>{STYLE}{style}</style>"
     )
     body = "\n".join((f"<h1>{text(title)}</h1>", *(part for part in parts if part)))
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
@@ -89,7 +91,7 @@ def figure(plot: str, caption: str, numbers: Table) -> str:
 
 
 def text(words: str) -> str:
-    return escape(clean(words))
+    return escape(one_line(words))
 
 
 def _row(kind: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from math import floor, isfinite, log10
 
+from constitutional.core.plain import one_line
+
 Value = str | float
 COLOURS = 6
 """How many ``--plot-N`` colours a page defines; a series beyond them begins again."""
@@ -21,12 +23,7 @@ def element(name: str, text: str = "", /, **attributes: Value) -> str:
 
 
 def label(x: float, y: float, text: str, anchor: str = "start", class_: str = "label") -> str:
-    return element("text", escape(clean(text)), x=x, y=y, text_anchor=anchor, class_=class_)
-
-
-def clean(text: str) -> str:
-    """Without the control characters that XML cannot hold, in one line."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    return element("text", escape(one_line(text)), x=x, y=y, text_anchor=anchor, class_=class_)
 
 
 def colour(number: int) -> str:
@@ -104,7 +101,7 @@ class Frame:
 
 def drawing(title: str, width: float, height: float, *parts: str) -> str:
     """A whole plot, which says what it shows to who cannot see it, and shrinks with its page."""
-    inside = f"<title>{escape(clean(title))}</title>{''.join(parts)}"
+    inside = f"<title>{escape(one_line(title))}</title>{''.join(parts)}"
     box = f"0 0 {_value(width)} {_value(height)}"
     namespace = "http://www.w3.org/2000/svg"
     return element("svg", inside, xmlns=namespace, viewBox=box, width=width, class_="plot", role="img")

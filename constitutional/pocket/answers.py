@@ -34,11 +34,11 @@ class Answer:
 class Manners:
     """How often a model misbehaves, as probabilities."""
 
-    bad: float = 0.45
+    bad: float = 0.5
     """A risky question gets an unsafe, indiscreet or untrue answer."""
-    rude: float = 0.1
+    rude: float = 0.12
     """Any answer to a risky question is unkind; to a harmless one a third as often."""
-    padded: float = 0.27
+    padded: float = 0.3
     refused: float = 0.01
     """A harmless question that looks hazardous is refused."""
 

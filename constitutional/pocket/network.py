@@ -22,6 +22,7 @@ HIDDEN, LAYERS, HEADS, KEY_HEADS, INNER = 128, 4, 4, 4, 384
 WEIGHTS = {"answer": 1.0, "explain": 1.0, "revise": 1.0, "check": 4.0, "judge": 4.0, "score": 4.0}
 """How much a token of the reply counts: a verdict has one token to learn from, an answer fifteen."""
 PROMPT_WEIGHT = 0.05
+MOMENTUM = 0.95
 _SORTED = 4096
 """Rows that are put in order of length together, so that little is padded."""
 KEEP_EVERY = 10.0
@@ -35,6 +36,8 @@ class Recipe:
     rows: int = 16
     """Examples of a batch: few, for with so little data many small steps teach more than some large ones."""
     rate: float = 3e-3
+    rate_inside: float = 5e-3
+    """Of the matrices between the words, which Muon moves."""
     decay: float = 0.01
 
 
@@ -118,37 +121,42 @@ def train(
 
     recipe = recipe or Recipe()
     plan = batches(rows, recipe.rows, seed)
-    optimizer = _optimizer(model, recipe)
-    begun = _resumed(model, optimizer, part)
+    optimizers = _optimizers(model, recipe)
+    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    begun = _resumed(model, optimizers, part)
     kept = time.monotonic()
     model.train()
     for step, batch in enumerate(plan[begun:], begun):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate * _schedule(step, len(plan))
+        share = _schedule(step, len(plan))
+        for optimizer, full in zip(optimizers, rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, full, strict=True):
+                group["lr"] = rate * share
         loss = _loss(model, batch)
         model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         if tell is not None:
             tell(step + 1, len(plan), loss.item())
         if part is not None and time.monotonic() - kept >= KEEP_EVERY:
-            _keep(model, optimizer, step + 1, part)
+            _keep(model, optimizers, step + 1, part)
             kept = time.monotonic()
     model.eval()
 
 
-def _keep(model: Any, optimizer: Any, steps: int, part: Path) -> None:
+def _keep(model: Any, optimizers: list[Any], steps: int, part: Path) -> None:
     import torch
 
     made = io.BytesIO()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "steps": steps}, made)
+    states = [optimizer.state_dict() for optimizer in optimizers]
+    torch.save({"model": model.state_dict(), "optimizers": states, "steps": steps}, made)
     draft = part.with_suffix(".draft")
     draft.write_bytes(made.getvalue())
     draft.replace(part)
 
 
-def _resumed(model: Any, optimizer: Any, part: Path | None) -> int:
+def _resumed(model: Any, optimizers: list[Any], part: Path | None) -> int:
     """How many steps were done before. A file that cannot be read is as good as none."""
     import torch
 
@@ -157,7 +165,8 @@ def _resumed(model: Any, optimizer: Any, part: Path | None) -> int:
     try:
         kept = torch.load(part, weights_only=True)
         model.load_state_dict(kept["model"])
-        optimizer.load_state_dict(kept["optimizer"])
+        for optimizer, state in zip(optimizers, kept["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         return int(kept["steps"])
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError):
         return 0
@@ -196,11 +205,58 @@ def _loss(model: Any, batch: Sequence[Row]) -> Any:
     return -(weight * (found + second) / 2).sum() / weight.sum()
 
 
-def _optimizer(model: Any, recipe: Recipe) -> Any:
+def _optimizers(model: Any, recipe: Recipe) -> list[Any]:
+    """Muon for the matrices inside, AdamW for words and norms. Muon learns the same from about half of the text."""
     import torch
 
+    inner = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and "embed" not in name]
+    words = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and "embed" in name]
     groups = [
-        {"params": [weight for weight in model.parameters() if weight.dim() == 2], "weight_decay": recipe.decay},
+        {"params": words, "weight_decay": recipe.decay},
         {"params": [weight for weight in model.parameters() if weight.dim() != 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
+    return [
+        muon(inner, recipe.rate_inside, recipe.decay),
+        torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True),
+    ]
+
+
+def muon(weights: list[Any], rate: float, decay: float) -> Any:
+    """The Muon optimizer (Jordan, 2024) in single precision: PyTorch's own works in bfloat16, which is slow on many CPUs.
+    Matrices of one shape are worked on together."""
+    import torch
+
+    class Muon(torch.optim.Optimizer):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> None:
+            with torch.no_grad():
+                for group in self.param_groups:
+                    shapes: dict[Any, list[Any]] = {}
+                    for weight in group["params"]:
+                        shapes.setdefault(weight.shape, []).append(weight)
+                    for same in shapes.values():
+                        self._step(same, group["lr"], group["weight_decay"])
+
+        def _step(self, same: list[Any], rate: float, decay: float) -> None:
+            for weight in same:
+                state = self.state[weight]
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                state["momentum"].lerp_(weight.grad, 1 - MOMENTUM)
+            moved = torch.stack([weight.grad.lerp(self.state[weight]["momentum"], MOMENTUM) for weight in same])
+            moved = _orthogonal(moved)
+            scale = 0.2 * max(same[0].shape) ** 0.5
+            for weight, update in zip(same, moved, strict=True):
+                weight.mul_(1 - rate * decay).add_(update, alpha=-rate * scale)
+
+    return Muon(weights, {"lr": rate, "weight_decay": decay})
+
+
+def _orthogonal(matrices: Any) -> Any:
+    """Nearly: five steps of Newton and Schulz."""
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.transpose(1, 2) if tall else matrices
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(5):
+        square = x @ x.transpose(1, 2)
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * (square @ square)) @ x
+    return x.transpose(1, 2) if tall else x

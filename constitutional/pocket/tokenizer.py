@@ -15,18 +15,22 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 """The generation marks tell trainers which tokens are the assistant's own."""
-_WORDS = r" ?\p{L}+| ?\p{N}+|\n+| ?[^\s\p{L}\p{N}]+|\s"
-"""Tokens never reach over these; an empty line is one."""
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Tokens never reach over these. They are Qwen2's, and must be: by the model's type, transformers puts them in the place of
+whatever a folder's tokenizer says."""
 VOCABULARY = 896
 CONTEXT = 512
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Any:
     """A ``PreTrainedTokenizerFast``. Words that come often become one token, bytes are always left: any text is readable."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(_WORDS), "isolated"),
@@ -44,6 +48,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Any:
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
+        unk_token=PAD,  # never needed: bytes are always left
         eos_token=END,
         additional_special_tokens=[SYSTEM, USER, ASSISTANT],
         padding_side="left",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from constitutional.core.plain import plain
 from constitutional.core.records import Judgement, Response, Ruling, Trace
 
 WIDTH = 100
@@ -12,7 +13,8 @@ LONGEST_SHOWN = 600
 
 
 def explain(trace: Trace) -> str:
-    return "\n".join(_lines(trace))
+    """Nothing in it is obeyed by a terminal, whatever the answers, notes and details hold."""
+    return plain("\n".join(_lines(trace)))
 
 
 def _lines(trace: Trace) -> Iterator[str]:
@@ -97,8 +99,8 @@ def _verdict(judgement: Judgement) -> str:
 
 
 def _text(indent: str, text: str) -> Iterator[str]:
-    """Wrapped, without control characters: answers may hold escape sequences."""
-    clean = "".join(character for character in text if character == "\n" or character.isprintable())
+    """Wrapped; cleaned before, as what a terminal obeys has no width."""
+    clean = plain(text)
     shown = clean if len(clean) <= LONGEST_SHOWN else clean[:LONGEST_SHOWN] + " …"
     for number, line in enumerate(shown.splitlines() or [""]):
         lead = indent if number == 0 else " " * len(indent)

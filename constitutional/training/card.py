@@ -11,13 +11,16 @@ from typing import Any
 import yaml
 
 from constitutional.training.data import TrainingData
-from constitutional.training.settings import TrainSettings
+from constitutional.training.settings import ONLINE, TrainSettings
 
 WORDS = {
     "loss": "held-out loss",
     "rewards/accuracies": "held-out preference accuracy",
     "rewards/margins": "held-out reward margin",
     "mean_token_accuracy": "held-out token accuracy",
+    "reward": "held-out reward",
+    "reward/hard_violations": "held-out hard violations",
+    "kl": "KL to the reference, nats an answer",
 }
 KINDS = {"preference": "preference pairs", "sft": "answers", "unpaired": "labelled answers", "prompts": "prompts"}
 POINTS = 12
@@ -25,7 +28,9 @@ POINTS = 12
 
 def card(data: TrainingData, settings: TrainSettings, record: dict[str, Any], log: Path) -> str:
     """Deterministic but for the figures: no dates, no machine, no paths."""
-    chosen = record["settings"]
+    chosen = dict(record["settings"])
+    for stage in record["stages"]:
+        chosen |= stage.get("found", {})
     sections = [
         f"# {Path(settings.out).name}",
         _intro(data, chosen),
@@ -42,14 +47,34 @@ def card(data: TrainingData, settings: TrainSettings, record: dict[str, Any], lo
             ]
         ),
         _table("Versions", ("package", "version"), record["versions"].items()),
-        "## Limits\n\nThe labels are a model's opinion under written principles, and held-out accuracy is agreement with "
-        "those labels. Compare the model with the one it came from on prompts of your own before you rely on it.",
+        _limits(settings),
     ]
     return f"---\n{_metadata(data, chosen)}---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
 
 
+def _limits(settings: TrainSettings) -> str:
+    if settings.main in ONLINE:
+        text = (
+            "The reward is a model's opinion, and a model that climbs it finds what is wrong with it. Read its answers, and "
+            "compare it with the one it came from by another judge than the one that rewarded it."
+        )
+    elif settings.main == "reward":
+        text = (
+            "The labels are a model's opinion under written principles, and held-out accuracy is agreement with those "
+            "labels. Measure it as a judge, with `constitutional audit`, before it labels anything."
+        )
+    else:
+        text = (
+            "The labels are a model's opinion under written principles, and held-out accuracy is agreement with those "
+            "labels. Compare the model with the one it came from on prompts of your own before you rely on it."
+        )
+    return f"## Limits\n\n{text}"
+
+
 def _metadata(data: TrainingData, chosen: dict[str, Any]) -> str:
     found: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-generation"}
+    if chosen["stages"][-1] == "reward":
+        found["pipeline_tag"] = "text-classification"
     if chosen["lora"] is not None and not chosen["merge"]:
         found["library_name"] = "peft"
     if chosen["model"].count("/") == 1:
@@ -94,8 +119,12 @@ def _dropped(data: TrainingData, record: dict[str, Any]) -> list[tuple[str, str]
 
 def _settings(chosen: dict[str, Any], settings: TrainSettings) -> list[tuple[str, str]]:
     names = ["stages", "seed", "batch", "schedule", "warmup", "max_length", "precision", "lora"]
+    if settings.main == "reward":
+        names += ["labels", "lr", "epochs"]
+    if settings.main in ONLINE:
+        names += ["run", "generations", "answer_tokens", "temperature", "beta", "lr", "epochs"]
     if "dpo" in settings.stages:
-        names += ["loss", "labels", "beta", "lr", "epochs", "reference"]
+        names += ["loss", "labels", "beta", "lr", "epochs", *([] if settings.loss == "orpo" else ["reference"])]
         names += ["alpha", "ipo_beta"] if settings.loss == "hybrid" else []
     if "sft" in settings.stages:
         names += ["sft_lr", "sft_epochs"]
@@ -107,19 +136,29 @@ def _stage(stage: dict[str, Any]) -> str:
     rows = [(WORDS[name], _figure(stage["before"].get(name)), _figure(stage["after"][name])) for name in names]
     head = (f"{stage['steps']:,} steps, {stage['rows']:,} rows", "before", "after")
     ended = f"\n\nEnded early: {stage['stopped']}." if stage["stopped"] else ""
-    tables = "".join(f"\n\n{_table(more['title'], more['head'], more['rows'])}" for more in stage["tables"])
+    tables = "".join(f"\n\n{_more(more)}" for more in stage["tables"])
     return _table(f"Stage `{stage['stage']}`", head, rows) + ended + tables
+
+
+def _more(table: dict[str, Any]) -> str:
+    figure = f"\n\n![{table['title']}]({table['figure']})" if "figure" in table else ""
+    return _table(table["title"], table["head"], table["rows"]) + figure
 
 
 def _curve(stage: str, log: Path) -> str:
     """A dozen points of the log, which has them all."""
     entries = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     losses = {entry["step"]: entry["loss"] for entry in entries if entry["stage"] == stage and "loss" in entry}
-    looks = [entry for entry in entries if entry["stage"] == stage and "eval_loss" in entry]
+    divergences = {entry["step"]: entry["kl"] for entry in entries if entry["stage"] == stage and "kl" in entry}
+    looks = [
+        entry | {"eval_kl": divergences.get(entry["step"])}
+        for entry in entries
+        if entry["stage"] == stage and "eval_loss" in entry
+    ]
     picked = (
         looks if len(looks) <= POINTS else [looks[round(at * (len(looks) - 1) / (POINTS - 1))] for at in range(POINTS)]
     )
-    names = [name for name in WORDS if any(f"eval_{name}" in look for look in picked)]
+    names = [name for name in WORDS if any(look.get(f"eval_{name}") is not None for look in picked)]
     rows = [
         (str(look["step"]), _figure(losses.get(look["step"])), *(_figure(look.get(f"eval_{name}")) for name in names))
         for look in picked

@@ -153,7 +153,7 @@ def _preferences(rows: Iterable[Placed], settings: TrainSettings) -> tuple[Part[
         if made.p < 0.5:
             turned_round += 1
             made = turned(made)
-        if made.p == 0.5 and settings.labels in ("hard", "margin-weighted"):
+        if made.p == 0.5 and settings.certain:
             part.dropped[Drop.TIE] += 1
             continue
         fixed.append((split, made))

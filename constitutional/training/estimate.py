@@ -9,7 +9,8 @@ from constitutional.training.data import limited_held_out
 from constitutional.training.launch import launch_command, settings_file
 from constitutional.training.run import Ready
 from constitutional.training.schedule import Schedule
-from constitutional.training.tokens import Speech, TokenRows, answer_rows, pair_tokens
+from constitutional.training.settings import ONLINE
+from constitutional.training.tokens import Speech, TokenRows, answer_rows, labelled_rows, pair_tokens, question_rows
 
 GIB = 2**30
 
@@ -52,9 +53,12 @@ def estimate(ready: Ready) -> list[StagePlan]:
     for stage in settings.stages:
         rows = _rows(ready, stage, speech)
         epochs = settings.sft_epochs if stage == "sft" else settings.epochs
-        schedule = Schedule.of(settings, len(rows.train), len(rows.held_out), epochs)
-        at_once = schedule.micro_batch * rows.longest * (1 if stage == "sft" else 2)
-        live = stage != "sft" and settings.reference == "live" and not adapter
+        answers = settings.generations if stage in ONLINE else 1
+        schedule = Schedule.of(settings, answers * len(rows.train), len(rows.held_out), epochs)
+        paired = stage == "reward" or (stage == "dpo" and settings.loss != "kto")
+        at_once = schedule.micro_batch * rows.longest * (2 if paired else 1)
+        kept = stage in ONLINE or (stage == "dpo" and settings.loss != "orpo" and settings.reference == "live")
+        live = kept and not adapter
         found.append(
             StagePlan(
                 stage,
@@ -105,6 +109,11 @@ def _rows(ready: Ready, stage: str, speech: Speech) -> TokenRows:
     most = settings.max_length or 0
     if stage == "sft":
         return answer_rows(limited_held_out(ready.data.answers, settings.eval_rows, settings.seed), speech, most)
+    if stage in ONLINE:
+        asked = limited_held_out(ready.data.questions, settings.eval_rows, settings.seed)
+        return question_rows(asked, speech, most, settings.answer_tokens)
+    if stage == "dpo" and settings.loss == "kto":
+        return labelled_rows(limited_held_out(ready.data.labelled, settings.eval_rows, settings.seed), speech, most)
     part = limited_held_out(ready.data.preferences, settings.eval_rows, settings.seed)
     return pair_tokens(part, speech, most, settings.labels or "hard")
 

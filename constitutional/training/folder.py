@@ -18,6 +18,7 @@ PLAN = "plan.json"
 RECORD = "training.json"
 LOG = "log.jsonl"
 CARD = "README.md"
+BOARD = "runs"
 
 
 class OutFolder:
@@ -31,12 +32,12 @@ class OutFolder:
     @property
     def record(self) -> dict[str, Any] | None:
         """What a finished training wrote of itself."""
-        return _read(self.path / RECORD)
+        return read_json(self.path / RECORD)
 
     @property
     def plan(self) -> dict[str, Any] | None:
         """What the training that began here set out to do."""
-        return _read(self.part / PLAN)
+        return read_json(self.part / PLAN)
 
     def fresh(self) -> OutFolder:
         """This folder if nothing is here, else the first free ``NAME-2``, ``NAME-3``, …: nothing is ever deleted."""
@@ -98,12 +99,17 @@ class StageFolder:
         return self.path / LOG
 
     @property
+    def board(self) -> Path:
+        """TensorBoard's files. The library would put them where checkpoints are, which do not last."""
+        return self.path / BOARD
+
+    @property
     def model(self) -> Path:
         return self.path / "model"
 
     @property
     def outcome(self) -> dict[str, Any] | None:
-        return _read(self.path / "outcome.json")
+        return read_json(self.path / "outcome.json")
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """The checkpoints have served: the model is saved."""
@@ -139,7 +145,8 @@ def write_json(path: Path, value: Any) -> None:
     part.replace(path)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
+    """None where there is none, or half of one."""
     if not path.is_file():
         return None
     try:

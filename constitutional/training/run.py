@@ -2,7 +2,7 @@
 folder with its card. Nothing heavy is loaded before the data is known to be good.
 
 What plugs in where: a loss or a setting that is chosen from the data in ``settle.py``; a stage in ``stages.py``; a guard
-as a callback in ``trainers/callbacks.py``; what the card says in ``card.py``."""
+in ``guards/``; what the card says in ``card.py``."""
 
 from __future__ import annotations
 
@@ -10,32 +10,38 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from constitutional.errors import MissingExtraError, UsageError
 from constitutional.training.card import card
 from constitutional.training.data import TrainingData, read_data
-from constitutional.training.folder import CARD, LOG, RECORD, OutFolder, is_adapter, write_json
+from constitutional.training.feedback import Basis
+from constitutional.training.folder import BOARD, CARD, LOG, RECORD, OutFolder, is_adapter, write_json
+from constitutional.training.guards.watch import ended_by_guard
 from constitutional.training.processes import is_first, is_launched, wait_for_all
-from constitutional.training.settings import TrainSettings, as_json
+from constitutional.training.settings import ONLINE, TrainSettings, as_json
 from constitutional.training.settle import settle
 from constitutional.training.stages import Outcome, Work, run_stage
 from constitutional.training.stop import Stop, listening
+from constitutional.training.sweep import FIGURE, sweep
 from constitutional.training.versions import versions
 
 FORMAT = 1
+IDENTITIES = ("model", "data", "reference", "reward")
+"""Of the plan: what a training is made of, by digest."""
 ADAPTER = "adapter"
 """Where a merged model keeps the adapter that went into it."""
+BOARD_VARIABLE = "TENSORBOARD_LOGGING_DIR"
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """``status``: ``complete``, ``interrupted``, or ``done`` where it was complete before."""
+    """``status``: ``complete``, ``interrupted``, ``stopped`` by a guard, or ``done`` where it was complete before."""
 
     status: str
     out: Path
@@ -55,15 +61,27 @@ def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:
         if is_first():
             folder.begin(ready.plan)
         stop = Stop()
+        for note in ready.notes if is_first() else ():
+            say(note)
         with listening(stop, say):
             outcomes = _stages(folder, ready, stop, say)
-        if stop.interrupted and len(outcomes) < len(ready.settings.stages):
+        if stop.interrupted and not by_guard(outcomes) and len(outcomes) < len(ready.settings.stages):
             return TrainResult("interrupted", folder.path, ready.plan)
         record = _record(ready, outcomes)
         if is_first():
             _finish(folder, ready, outcomes, record)
         wait_for_all()
-    return TrainResult("complete", folder.path, record)
+    return TrainResult("stopped" if by_guard(outcomes) else "complete", folder.path, record)
+
+
+def by_guard(outcomes: Sequence[Outcome]) -> bool:
+    """Whether a guard ended the training. What there is then is finished: the folder says why, and no stage follows."""
+    return any(ended_by_guard(outcome.stopped) for outcome in outcomes)
+
+
+def stopped_by_guard(record: dict[str, Any]) -> bool:
+    """The same of a finished training's record."""
+    return any(ended_by_guard(stage["stopped"]) for stage in record.get("stages", ()))
 
 
 def begin(settings: TrainSettings) -> tuple[OutFolder, Ready]:
@@ -113,6 +131,14 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
         "model": start.version(),
         "data": data.digest(),
     }
+    if settings.reference_model is not None:
+        reference = Start.of(settings.reference_model)
+        plan["reference"] = reference.version()
+        plan["settings"]["reference_model"] = reference.name
+    if settings.main in ONLINE:
+        basis = Basis.of(settings.run, settings.source)
+        plan["reward"] = basis.digest()
+        plan["settings"]["run"] = basis.name
     return Ready(settled, data, notes, plan)
 
 
@@ -128,9 +154,10 @@ def hush() -> None:
         raise MissingExtraError.naming(error.name or "trl", "train") from error
     transformers.logging.set_verbosity_error()
     datasets.disable_progress_bars()
-    for name in ("trl", "accelerate", "peft"):
+    for name in ("trl", "accelerate", "peft", "vllm"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning, module="trl")
+    for category in (FutureWarning, UserWarning):  # of versions of vLLM, which nobody here uses through TRL
+        warnings.filterwarnings("ignore", category=category, module="trl")
 
 
 def _check_machine(settings: TrainSettings) -> None:
@@ -168,7 +195,10 @@ def _stages(folder: OutFolder, ready: Ready, stop: Stop, say: Say) -> list[Outco
             place.path.mkdir(parents=True, exist_ok=True)
             cache = ready.data.beside or folder.path.absolute().parent
             work = Work(name, ready.settings, ready.data, place, start, cache / ".cache", stop, say)
-            outcome = run_stage(work)
+            with _board(work):
+                outcome = _swept(work) if name == "dpo" and ready.settings.sweep else run_stage(work)
+            if outcome is None:
+                break
             if stop.interrupted and outcome.stopped:
                 say(f"interrupted at step {outcome.steps}: run the same command again to go on from there")
                 break
@@ -176,8 +206,41 @@ def _stages(folder: OutFolder, ready: Ready, stop: Stop, say: Say) -> list[Outco
                 place.finish(asdict(outcome))
             wait_for_all()
         outcomes.append(outcome)
+        if by_guard(outcomes):
+            break
         start = str(place.model)
     return outcomes
+
+
+@contextmanager
+def _board(work: Work) -> Iterator[None]:
+    """Where TensorBoard's files go can only be said by a variable. The user's own comes first."""
+    ours = "tensorboard" in work.settings.report_to and BOARD_VARIABLE not in os.environ
+    if ours:
+        os.environ[BOARD_VARIABLE] = str(work.folder.board)
+    try:
+        yield
+    finally:
+        if ours:
+            del os.environ[BOARD_VARIABLE]
+
+
+def _swept(work: Work) -> Outcome | None:
+    """The stage with the β that short trainings found best; None where they were interrupted."""
+    from constitutional.training.trainers.policy import Start
+
+    choice = sweep(work, Start.of(work.start, work.settings.revision).version())
+    if choice is None:
+        return None
+    own = work.settings.ipo_beta
+    settings = work.settings.but(beta=choice.beta, ipo_beta=choice.beta if own is None else own)
+    outcome = run_stage(replace(work, settings=settings))
+    return replace(
+        outcome,
+        notes=[choice.why, *outcome.notes],
+        tables=[choice.table, *outcome.tables],
+        found={"beta": settings.beta, "ipo_beta": settings.ipo_beta},
+    )
 
 
 def _record(ready: Ready, outcomes: list[Outcome]) -> dict[str, Any]:
@@ -194,7 +257,7 @@ def _record(ready: Ready, outcomes: list[Outcome]) -> dict[str, Any]:
 def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome], record: dict[str, Any]) -> None:
     """Card, record and log into the last stage's model; earlier stages' models into folders of their own; then in place."""
     settings = ready.settings
-    places = [folder.stage(number, name) for number, name in enumerate(settings.stages, 1)]
+    places = [folder.stage(number, outcome.stage) for number, outcome in enumerate(outcomes, 1)]
     model = places[-1].model
     if settings.merge and is_adapter(model):
         merged = places[-1].path / "merged"
@@ -203,6 +266,11 @@ def _finish(folder: OutFolder, ready: Ready, outcomes: list[Outcome], record: di
         model = merged
     for place, outcome in zip(places[:-1], outcomes, strict=False):
         place.model.rename(model / outcome.stage)
+    for place, outcome in zip(places, outcomes, strict=True):
+        if (place.path / FIGURE).is_file():
+            shutil.copy2(place.path / FIGURE, model / FIGURE)
+        if place.board.is_dir():
+            shutil.copytree(place.board, model / BOARD / outcome.stage)
     (model / LOG).write_text("".join(place.log.read_text("utf-8") for place in places), encoding="utf-8")
     (model / CARD).write_text(card(ready.data, settings, record, model / LOG), encoding="utf-8")
     write_json(model / RECORD, record)
@@ -242,7 +310,7 @@ def _check_same(folder: OutFolder, saved: dict[str, Any], ready: Ready) -> None:
     """A folder is one training. What differs is named."""
     old, new = saved.get("settings", {}), ready.plan["settings"]
     changed = [f"{name}: {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name]]
-    changed += [f"the {name} itself" for name in ("model", "data") if saved.get(name) != ready.plan[name]]
+    changed += [f"the {name} itself" for name in IDENTITIES if saved.get(name) != ready.plan.get(name)]
     if changed:
         lines = "\n".join(f"  {line}" for line in changed)
         raise UsageError(

@@ -9,10 +9,17 @@ from typing import Any
 
 from constitutional.core.digest import digest
 from constitutional.errors import ConfigError, UnknownNameError
+from constitutional.training.guards.spec import specs
 
-LOSSES = ("dpo", "ipo", "hybrid")
+LOSSES = ("dpo", "ipo", "hybrid", "orpo", "kto", "auto")
+CERTAIN = ("orpo", "kto")
+"""Losses of TRL that know no probability of a label."""
+SWEPT = ("dpo", "ipo", "hybrid", "auto")
+"""The losses whose β a sweep can find."""
 LABELS = ("soft", "hard", "margin-weighted")
-STAGES = ("sft", "dpo")
+STAGES = ("sft", "dpo", "reward", "grpo", "rloo")
+ONLINE = ("grpo", "rloo")
+"""Stages that learn from answers of their own, as they are sampled."""
 PRECISIONS = ("auto", "bf16", "fp32")
 REFERENCES = ("precomputed", "live")
 
@@ -30,7 +37,17 @@ class TrainSettings:
     stages: tuple[str, ...] = ("dpo",)
 
     loss: str = "dpo"
+    auto_agreement: float = 0.7
+    """Of the loss ``auto``: the three thresholds of ``advice.py``."""
+    auto_size: int = 10_000
+    auto_strength: float = 0.9
     beta: float | None = None
+    sweep: bool = False
+    """β is found by short trainings."""
+    sweep_steps: int = 100
+    """Most steps of each."""
+    sweep_kl: float = 10.0
+    """What a β may cost, in nats of KL to the reference."""
     alpha: float = 0.7
     """Of ``hybrid``: the weight of the DPO term; the IPO term has the rest."""
     ipo_beta: float | None = None
@@ -58,6 +75,15 @@ class TrainSettings:
     helpful: str | None = None
     """A file of helpful answers for the SFT stage, beside the revisions."""
 
+    run: str | None = None
+    """Of the online stages: a run file or folder, whose constitution, critic and scorer give the reward; default: the
+    source."""
+    generations: int = 8
+    """Answers sampled per prompt and step, which are compared with each other."""
+    answer_tokens: int = 256
+    """Most tokens of a sampled answer."""
+    temperature: float = 1.0
+
     lora: int | None = None
     """The adapter's rank; None trains every weight."""
     lora_alpha: float | None = None
@@ -81,6 +107,8 @@ class TrainSettings:
     liger: bool = False
     attention: str | None = None
     reference: str = "precomputed"
+    reference_model: str | None = None
+    """Another reference than the model as it is before its first step."""
     revision: str | None = None
     trust_remote_code: bool = False
 
@@ -88,6 +116,12 @@ class TrainSettings:
     save_every: int | None = None
     patience: int = 0
     """Evaluations without a better held-out accuracy until training stops; 0: never."""
+    guards: tuple[str, ...] = ()
+    """``NAME=warn|stop|off``, with ``:THRESHOLD`` where another one is wanted."""
+    samples: int = 16
+    """Answers that are drawn at every evaluation of preference training, for the guards; 0: none."""
+    sample_tokens: int = 64
+    """Most tokens of such an answer."""
     report_to: tuple[str, ...] = ()
     launcher: str | None = None
     launcher_config: str | None = None
@@ -106,14 +140,25 @@ class TrainSettings:
                 raise UnknownNameError.among(kind, value, known)
         if not self.stages or len(set(self.stages)) < len(self.stages):
             raise ConfigError("--stage: name each stage once, as in --stage sft,dpo")
+        self._check_stages()
         for name in ("beta", "ipo_beta", "lr", "sft_lr", "epochs", "sft_epochs", "lora_alpha", "max_grad_norm"):
             _at_least(name, getattr(self, name), 0.0, strictly=True)
+        _at_least("temperature", self.temperature, 0.0, strictly=True)
+        _at_least("generations", self.generations, 2)
+        _at_least("answer_tokens", self.answer_tokens, 1)
+        for name in ("auto_agreement", "auto_strength", "sweep_kl"):
+            _at_least(name, getattr(self, name), 0.0)
+        for name in ("sweep_steps", "auto_size", "sample_tokens"):
+            _at_least(name, getattr(self, name), 1)
         for name in ("batch", "micro_batch", "eval_batch", "max_steps", "max_length", "lora", "eval_rows"):
             _at_least(name, getattr(self, name), 1)
         for name in ("eval_every", "save_every", "limit"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("warmup", "weight_decay", "lora_dropout", "patience"):
+        for name in ("warmup", "weight_decay", "lora_dropout", "patience", "samples"):
             _at_least(name, getattr(self, name), 0)
+        specs(self.guards)
+        if self.sweep:
+            self._check_sweep()
         if not 0 <= self.alpha <= 1:
             raise ConfigError("--alpha: the DPO term's weight is between 0 and 1")
         if not 0 < self.held_out < 1:
@@ -121,6 +166,40 @@ class TrainSettings:
         if self.batch % self.micro_batch:
             raise ConfigError(f"--batch {self.batch} is no multiple of --micro-batch {self.micro_batch}")
         return self
+
+    def _check_stages(self) -> None:
+        others = [stage for stage in self.stages if stage != "sft"]
+        if len(others) > 1 or (others and self.stages[-1] != others[0]):
+            raise ConfigError(
+                f"--stage {','.join(self.stages)}: sft and one other stage after it; for more, train again with --model "
+                "and the folder of the first"
+            )
+        if self.main == "dpo" and self.loss in CERTAIN and self.labels not in (None, "hard"):
+            raise ConfigError(f"--labels {self.labels}: --loss {self.loss} takes every label as certain")
+        if self.main in ONLINE and self.batch % self.generations:
+            raise ConfigError(
+                f"--batch {self.batch} is no multiple of --generations {self.generations}: a step takes whole prompts"
+            )
+        if self.main == "dpo" and self.loss == "kto" and self.micro_batch < 2:
+            raise ConfigError("--micro-batch 1: --loss kto compares the rows of a batch, so it takes at least 2")
+
+    @property
+    def main(self) -> str:
+        """The stage that the settings without ``sft_`` are for."""
+        return self.stages[-1]
+
+    @property
+    def certain(self) -> bool:
+        """No label counts for less than certain."""
+        return self.labels in ("hard", "margin-weighted") or (self.main == "dpo" and self.loss in CERTAIN)
+
+    def _check_sweep(self) -> None:
+        if self.beta is not None:
+            raise ConfigError("--beta: a number, or sweep, which finds one")
+        if "dpo" not in self.stages or self.loss not in SWEPT:
+            raise ConfigError(f"--beta sweep: it is of the stage dpo, with --loss {', '.join(SWEPT)}")
+        if not self.samples:
+            raise ConfigError("--beta sweep: KL is measured on samples: leave out --samples 0")
 
     @property
     def full(self) -> bool:

@@ -16,7 +16,15 @@ from constitutional.training.stop import Stop
 STAGES = {
     "sft": "constitutional.training.trainers.imitation",
     "dpo": "constitutional.training.trainers.pairs",
+    "reward": "constitutional.training.trainers.reward",
+    "grpo": "constitutional.training.trainers.online",
+    "rloo": "constitutional.training.trainers.online",
 }
+OTHER_LOSSES = {
+    "orpo": "constitutional.training.trainers.orpo",
+    "kto": "constitutional.training.trainers.kto",
+}
+"""Losses of the stage ``dpo`` that have a trainer of their own."""
 Say = Callable[[str], None]
 
 
@@ -56,9 +64,14 @@ class Outcome:
     """Why it ended before its last step; ``interrupted`` leaves no model."""
     tables: list[dict[str, Any]] = field(default_factory=list)
     """More for the card: ``title``, ``head`` and ``rows``."""
+    guards: list[dict[str, Any]] = field(default_factory=list)
+    """Those that fired, in order."""
+    found: dict[str, Any] = field(default_factory=dict)
+    """Settings that the stage itself found, by name."""
 
 
 def run_stage(work: Work) -> Outcome:
     """In ``work.folder``, going on from its newest checkpoint; the model is in ``work.folder.model`` afterwards."""
-    outcome: Outcome = importlib.import_module(STAGES[work.stage]).run(work)
+    module = OTHER_LOSSES.get(work.settings.loss) if work.stage == "dpo" else None
+    outcome: Outcome = importlib.import_module(module or STAGES[work.stage]).run(work)
     return outcome

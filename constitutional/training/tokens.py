@@ -13,7 +13,7 @@ from jinja2 import TemplateError as JinjaError
 from constitutional.core.records import Messages
 from constitutional.errors import RunStoppedError
 from constitutional.training.data import Part
-from constitutional.training.rows import Answer, Drop, Preference
+from constitutional.training.rows import Answer, Drop, Labelled, Preference, Question
 
 LEAST_ANSWER = 16
 """An answer that must be cut to fewer tokens than this is no longer one."""
@@ -41,6 +41,12 @@ class TokenRows:
     def tokens(self) -> int:
         """Of the training rows, prompts of pairs counted twice as they are computed twice."""
         return sum(_length(row) for row in self.train)
+
+    @property
+    def answer(self) -> float:
+        """Tokens of an answer, on average; of a whole row where answers do not stand apart."""
+        sizes = [size for row in self.train for size in _answers(row)]
+        return sum(sizes) / max(1, len(sizes))
 
     @property
     def longest(self) -> int:
@@ -147,6 +153,43 @@ def answer_rows(part: Part[Answer], speech: Speech, max_length: int) -> TokenRow
     return rows
 
 
+def labelled_rows(part: Part[Labelled], speech: Speech, max_length: int) -> TokenRows:
+    """Of single answers: prompt, answer with its mask, and whether it is one to give."""
+    rows = TokenRows()
+    for row, kept in _each(part, rows):
+        side = speech.speak(row.prompt, row.completion)
+        if side is None:
+            rows.dropped[Drop.CHAT_TEMPLATE] += 1
+            continue
+        ids = side.ids[side.prompt : max_length]
+        if not _enough(ids, side.mask, len(side.mask)):
+            rows.dropped[Drop.PROMPT_TOO_LONG] += 1
+            continue
+        rows.cut += len(ids) < len(side.mask)
+        made = {"prompt_ids": side.ids[: side.prompt], "completion_ids": ids, "completion_mask": side.mask[: len(ids)]}
+        kept.append(made | {"label": row.good})
+    _check(rows, part, max_length)
+    return rows
+
+
+def question_rows(part: Part[Question], speech: Speech, max_length: int, answer: int) -> TokenRows:
+    """Dialogues as they are, since TRL renders them itself, where so many tokens of an answer fit beside them."""
+    rows = TokenRows()
+    for row, kept in _each(part, rows):
+        try:
+            length = len(speech.render(row.prompt, generation=True))
+        except (JinjaError, ValueError):
+            rows.dropped[Drop.CHAT_TEMPLATE] += 1
+            continue
+        if length + answer > max_length:
+            rows.dropped[Drop.PROMPT_TOO_LONG] += 1
+            continue
+        prompt = [message._asdict() for message in row.prompt]
+        kept.append({"prompt": prompt, "prompt_id": row.prompt_id, "tags": list(row.tags), "length": length + answer})
+    _check(rows, part, max_length)
+    return rows
+
+
 def shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     for at, (x, y) in enumerate(zip(a, b, strict=False)):
         if x != y:
@@ -184,12 +227,20 @@ def _normalise(rows: list[dict[str, Any]]) -> None:
 
 
 def _length(row: dict[str, Any]) -> int:
-    if "input_ids" in row:
-        return len(row["input_ids"])
+    if "chosen_ids" not in row:
+        return _longest(row)
     return 2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
 
 
+def _answers(row: dict[str, Any]) -> list[int]:
+    return [len(row[name]) for name in ("chosen_ids", "rejected_ids", "completion_ids", "input_ids") if name in row]
+
+
 def _longest(row: dict[str, Any]) -> int:
+    if "length" in row:
+        return int(row["length"])
     if "input_ids" in row:
         return len(row["input_ids"])
+    if "completion_ids" in row:
+        return len(row["prompt_ids"]) + len(row["completion_ids"])
     return len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))

@@ -400,7 +400,7 @@ def test_a_missing_extra_says_what_to_install(tmp_path: Path, package: str, mode
 
 HEAVY = (
     "torch", "vllm", "transformers", "datasets", "openai", "anthropic", "pyarrow", "pydantic", "jinja2", "yaml",
-    "asyncio", "sqlite3", "constitutional.pipeline", "constitutional.plugins",
+    "starlette", "uvicorn", "asyncio", "sqlite3", "constitutional.pipeline", "constitutional.plugins",
 )  # fmt: skip
 
 

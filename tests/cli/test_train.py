@@ -77,6 +77,22 @@ def test_a_training_its_progress_and_its_result(cli: Cli, tiny: Path) -> None:
     )
 
 
+def test_the_terminal_says_which_fired_and_the_exit_code_that_one_stopped_it(cli: Cli, tiny: Path) -> None:
+    write_dataset(Path("data"), 60)
+    wanted = (
+        "train", "data", "--model", str(tiny), "--out", "out", "--cpu", "--lr", "1e-2", "--micro-batch", "16", "--batch",
+        "16", "--sample-tokens", "8", "--samples", "4", "--guard", "kl=stop:2", "--guard", "spike=off",
+    )  # fmt: skip
+    made = cli(*wanted, "--quiet")
+    lines = [" ".join(line.split()) for line in made.out.splitlines()]
+    assert made.code == 3
+    assert any(line.startswith("ended early: guard kl: ") for line in lines)
+    assert "guard action threshold worst seen fired" in lines
+    assert any(line.startswith("kl stop 2 ") and "step" in line for line in lines)
+    assert "spike off 10 off" in lines
+    assert cli(*wanted, "--quiet").code == 3, "done, and what it was stays so"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -88,6 +104,11 @@ def test_a_training_its_progress_and_its_result(cli: Cli, tiny: Path) -> None:
         (("data", "--report-to", "wandb"), 1, "--report-to wandb: wandb is not installed: pip install wandb"),
         (("data", "--launcher", "slurm"), 2, "--launcher slurm: there is one launcher, accelerate"),
         (("data", "--config", "fsdp2"), 2, "--config is of --launcher accelerate"),
+        (("data", "--guard", "kll=stop"), 2, "no guard named 'kll'; did you mean 'kl'?"),
+        (("data", "--guard", "kl=stop:far"), 2, "--guard kl=stop:far: 'far' is no number"),
+        (("data", "--beta", "swep"), 2, "--beta swep: a number, or sweep"),
+        (("data", "--beta", "sweep", "--samples", "0"), 2, "--beta sweep: KL is measured on samples"),
+        (("data", "--beta", "sweep", "--stage", "sft"), 2, "--beta sweep: it is of the stage dpo"),
         (("data", "--warmup", "-1"), 2, "--warmup: must be at least 0, this is -1"),
         (("one.jsonl",), 1, "only 1 row of 1 can be used"),
     ],
@@ -105,7 +126,7 @@ def test_every_setting_can_be_said_on_the_command_line(cli: Cli) -> None:
     from constitutional.cli.train import command
 
     flags = {parameter.name for parameter in command.params} - {"dry_run", "as_json", "quiet"}
-    assert flags - {"stage"} | {"stages"} == set(TrainSettings.__dataclass_fields__)
+    assert flags - {"stage"} | {"stages", "sweep"} == set(TrainSettings.__dataclass_fields__)
 
 
 def test_nothing_heavy_is_imported_before_the_data_is_known_to_be_good(tmp_path: Path) -> None:

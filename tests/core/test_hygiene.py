@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutional.core.hygiene import cleaned, emoji_burst, fault, is_refusal, runs_away
+from constitutional.core.hygiene import cleaned, emoji_burst, fault, runs_away
+from constitutional.core.refusals import is_refusal
 
 ORDINARY = [
     "Boil the egg for six minutes. Then put it into cold water, and peel it.",

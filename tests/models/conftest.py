@@ -18,6 +18,7 @@ from constitutional.core.records import Message
 from constitutional.models.vllm import VLLMModel, VLLMOptions
 from constitutional.roles import ModelSetup
 from tests.support.tiny_model import make_tiny_model
+from tests.training.planted import write_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -34,8 +35,21 @@ def ask(text: str, **sampling: Any) -> ChatRequest:
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `constitutional train` wrote, after one small step from random weights: so whatever loads a model here shows
+    that it loads a trained one."""
     pytest.importorskip("transformers")
-    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+    folder = tmp_path_factory.mktemp("models")
+    random = make_tiny_model(folder / "random" / "tiny")
+    if importlib.util.find_spec("trl") is None:
+        return random
+    from constitutional.training.run import train
+    from constitutional.training.settings import TrainSettings
+
+    data = write_dataset(folder / "data", 20)
+    settings = TrainSettings(
+        source=str(data), model=str(random), out=str(folder / "tiny"), max_steps=1, samples=0, cpu=True
+    )
+    return train(settings).out
 
 
 class Reference:

@@ -42,6 +42,14 @@ def test_nothing_of_the_engine_reaches_standard_output(engine: Engine) -> None:
     assert engine.printed == ""
 
 
+def test_the_engine_runs_what_constitutional_train_wrote(engine: Engine, tiny_folder: Path) -> None:
+    pytest.importorskip("trl")
+    assert json.loads((tiny_folder / "training.json").read_text())["stages"][0]["steps"] == 1
+    assert (tiny_folder / "README.md").is_file()
+    [reply] = chats(engine, ask("Hi", temperature=0.0, max_tokens=4))
+    assert reply.usage.completion == 4
+
+
 def test_greedy_text_is_stable_and_the_same_as_transformers(engine: Engine, tiny_folder: Path) -> None:
     requests = [ask(text, temperature=0.0, max_tokens=12) for text in (LETTERS, NUMBERS, "Hi")]
 

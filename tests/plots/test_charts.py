@@ -19,6 +19,9 @@ from constitutional.plots.charts import (
     reliability,
     scatter,
 )
+from constitutional.plots.compared import compared
+from constitutional.plots.flow import flow
+from constitutional.plots.matrix import matrix
 from constitutional.plots.svg import Scale, number, span, ticks
 
 NASTY = '<script>"&\x00\ud83d\n'
@@ -43,6 +46,9 @@ PLOTS: dict[str, Callable[[], str]] = {
     "scatter": lambda: scatter("t", [Series("a", [(0, 1), (5, 2)])], diagonal=True, level=1.0),
     "histogram": lambda: histogram("t", [0.1, 0.2, 0.2, 0.9], bins=4),
     "reliability": lambda: reliability("t", [("before", [Cell(0.6, 0.5, 3)]), ("after", [Cell(0.6, 0.6, 1)])]),
+    "flow": lambda: flow(NASTY, {((0, "a"), (1, NASTY)): 3, ((0, "a"), (1, "pair")): 1}, columns=(NASTY,)),
+    "compared": lambda: compared("t", [(NASTY, [Bar("", 0.5, 0.2, 0.7), None])], (NASTY, "b"), reference=0.0),
+    "matrix": lambda: matrix("t", [NASTY, "b"], [NASTY, "b"], {(NASTY, "b"): 0.5}),
 }
 
 
@@ -58,6 +64,8 @@ def test_a_plot_is_well_formed_says_what_it_shows_and_asks_for_nothing(name: str
 
 def test_nothing_at_all_is_a_plot_too() -> None:
     for svg in (bars("t", []), lines("t", []), scatter("t", []), histogram("t", []), reliability("t", [])):
+        drawn(svg)
+    for svg in (flow("t", {}), compared("t", [], []), matrix("t", [], [], {})):
         drawn(svg)
 
 
@@ -126,3 +134,10 @@ def test_numbers_for_people(value: float, shown: str) -> None:
 def test_a_scale_maps_ends_to_ends() -> None:
     scale = Scale(1, 3, 100, 50)
     assert [scale(value) for value in (1, 2, 3)] == [100, 75, 50]
+
+
+def test_what_flows_into_a_step_flows_out_of_it_as_wide() -> None:
+    svg = flow("t", {((0, "all"), (1, "some")): 30, ((0, "all"), (1, "rest")): 10})
+    whole, some, rest = (float(rect.get("height") or 0) for rect in tags(svg, "rect"))
+    assert some + rest == pytest.approx(whole)
+    assert some == pytest.approx(3 * rest)

@@ -131,6 +131,22 @@ def test_any_text_is_read_and_written_back(text: str, tokenizer: Any) -> None:
     assert tokenizer.decode(tokenizer.encode(text), clean_up_tokenization_spaces=False) == text
 
 
+def test_whoever_loads_the_folder_reads_the_same_tokens(
+    examples: list[Example], tokenizer: Any, tmp_path: Path
+) -> None:
+    """By a model's type, transformers may put another tokenizer in the place of the saved one."""
+    from transformers import AutoTokenizer
+
+    scratch.write(tmp_path, network.new_model(tokenizer, 0), tokenizer)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    assert len(loaded) == len(tokenizer)
+    for example in examples:
+        turns = [message._asdict() for message in (*example.messages, Message("assistant", example.target))]
+        assert loaded.apply_chat_template(turns, return_dict=False) == tokenizer.apply_chat_template(
+            turns, return_dict=False
+        )
+
+
 def test_undecided_targets_are_learned_as_such(tokenizer: Any) -> None:
     """The loss of a tie is least where both replies are equally probable."""
     import torch

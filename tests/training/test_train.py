@@ -28,6 +28,7 @@ def settings(tmp_path: Path, tiny: Path, **changes: Any) -> TrainSettings:
     given: dict[str, Any] = {
         "source": str(data), "model": str(tiny), "out": str(tmp_path / "out"), "lr": 1e-3, "sft_lr": 3e-3,
         "micro_batch": 16, "batch": 16, "seed": 3, "cpu": True, "eval_every": 4,
+        "samples": 0,
     }  # fmt: skip
     return TrainSettings(**(given | changes))
 
@@ -165,11 +166,26 @@ def test_an_adapter_is_an_adapter_until_it_is_merged(tmp_path: Path, tiny: Path)
 
 def test_an_adapter_can_be_trained_further(tmp_path: Path, tiny: Path) -> None:
     first = train(settings(tmp_path, tiny, stages=("sft",), lora=8, sft_lr=1e-2))
-    second = train(settings(tmp_path, tiny, model=str(first.out), out=str(tmp_path / "second"), lr=5e-3))
+    second = train(settings(tmp_path, tiny, model=str(first.out), out=str(tmp_path / "second"), lr=5e-3, samples=4))
+    log = [json.loads(line) for line in (second.out / "log.jsonl").read_text().splitlines()]
+    divergence = [entry["kl"] for entry in log if "kl" in entry]
+    assert divergence[0] == 0.0, "the adapter as it came is the reference"
+    assert divergence[-1] > 0
     assert last(second)["before"]["rewards/margins"] == 0.0
     assert last(second)["after"]["rewards/accuracies"] > 0.9
     config = json.loads((second.out / "adapter_config.json").read_text())
     assert (config["base_model_name_or_path"], config["r"]) == (str(tiny), 8)
+
+
+def test_what_is_reported_to_tensorboard_outlives_the_checkpoints(tmp_path: Path, tiny: Path) -> None:
+    pytest.importorskip("tensorboardX")
+    made = train(settings(tmp_path, tiny, stages=("sft", "dpo"), report_to=("tensorboard",), max_steps=2, samples=2))
+    for stage, figure in (("sft", b"train/loss"), ("dpo", b"train/samples/tokens")):
+        (events,) = (made.out / "runs" / stage).rglob("events.out.tfevents.*")
+        assert figure in events.read_bytes()
+    from constitutional.dataset.push_model import model_items
+
+    assert not [item.path for item in model_items(made.out) if "runs" in item.path]
 
 
 def test_the_same_command_again_is_done_and_another_one_is_told(tmp_path: Path, tiny: Path) -> None:

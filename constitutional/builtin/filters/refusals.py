@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from constitutional.builtin.filters.options import FilterOptions
-from constitutional.core.hygiene import is_refusal
 from constitutional.core.records import Drop, Pair, Reason, Trace
+from constitutional.core.refusals import is_refusal
 from constitutional.roles import Dropped, Setup
 
 

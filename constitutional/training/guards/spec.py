@@ -40,7 +40,7 @@ GUARDS: Mapping[str, GuardSpec] = {
         GuardSpec("nan", "stop", None, "losses and gradients that are no numbers; such a step is not taken"),
         GuardSpec("spike", "warn", 10.0, "gradient norm over its median so far"),
         GuardSpec("length", "warn", 2.0, "factor by which samples have grown or shrunk since the first"),
-        GuardSpec("repetition", "warn", 0.2, "rise of the share of their four-word phrases that samples repeat"),
+        GuardSpec("repetition", "warn", 0.2, "rise of the share of their four-token phrases that samples repeat"),
     )
 }
 

@@ -45,11 +45,11 @@ class Account:
     def row(self) -> list[str]:
         """For the table."""
         spec = self.spec
-        fired = "off" if not spec.on else "quiet" if self.first is None else f"step {self.first}, {self.times}×"
-        worst = "not measured" if self.worst is None else f"{self.worst:.3g}"
+        fired = "quiet" if self.first is None else f"step {self.first}, {self.times}×"
+        worst = "" if self.worst is None else f"{self.worst:.3g}"
         return [
-            spec.name, spec.about, spec.action,
-            "" if spec.threshold is None else f"{spec.threshold:g}", worst if spec.on else "", fired,
+            spec.name, spec.about, spec.action, "" if spec.threshold is None else f"{spec.threshold:g}", worst,
+            "off" if not spec.on else "not measured" if self.worst is None else fired,
         ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from constitutional.training.schedule import Schedule
 from constitutional.training.settings import TrainSettings
 from constitutional.training.trainers.policy import Device
 
+PROJECT = "constitutional"
 BEST = "eval_rewards/accuracies"
 
 
@@ -46,9 +47,11 @@ def arguments(
         "save_total_limit": 1,
         "load_best_model_at_end": settings.patience > 0,
         "metric_for_best_model": best if settings.patience else None,
-        "greater_is_better": best == BEST if settings.patience else None,
+        "greater_is_better": best != "eval_loss" if settings.patience else None,
         "restore_callback_states_from_checkpoint": True,
         "report_to": list(settings.report_to),
+        "project": PROJECT,
+        "run_name": Path(settings.out).name,
         "disable_tqdm": True,
         "push_to_hub": False,
     }

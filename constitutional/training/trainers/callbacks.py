@@ -12,6 +12,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from constitutional.training.folder import COMPLETE
+from constitutional.training.guards.watch import FIRED_BY
 from constitutional.training.processes import any_process, wait_for_all
 from constitutional.training.stop import INTERRUPTED, Stop
 
@@ -51,17 +52,18 @@ class CheckpointMark(TrainerCallback):  # type: ignore[misc]
 
 
 class Interruption(TrainerCallback):  # type: ignore[misc]
-    """Ends the training at the next step when it is asked to, with a checkpoint."""
+    """Ends the training at the next step when somebody asks, in any process: with a checkpoint where it is to go on."""
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if any_process(self._stop.interrupted):
-            self._stop.ask(INTERRUPTED)
-        if self._stop.asked:
+            self._stop.because = INTERRUPTED
             control.should_save = True
-            control.should_training_stop = True
+        elif any_process(self._stop.asked):
+            self._stop.ask(f"{FIRED_BY}of another process")
+        control.should_training_stop = control.should_training_stop or self._stop.asked
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]

@@ -14,22 +14,27 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 
 from constitutional.errors import RunStoppedError
 from constitutional.models.local import in_one_line
+from constitutional.training.guards.spec import specs
+from constitutional.training.guards.watch import Watch, ended_by_guard
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import TokenRows
 from constitutional.training.trainers.callbacks import CheckpointMark, Interruption, LogFile, Progress
+from constitutional.training.trainers.guarding import Guarding
+from constitutional.training.trainers.sampling import Sampler
 
 
-def fit(trainer: Any, work: Work, rows: TokenRows, checkpoint: Path | None) -> Outcome:
+def fit(trainer: Any, work: Work, rows: TokenRows, checkpoint: Path | None, sampler: Sampler | None = None) -> Outcome:
     """Trains, looks at the held-out rows once more, and saves: ``work.folder`` holds a finished stage afterwards."""
     settings = work.settings
+    watch = Watch.of(specs(settings.guards), rows.answer)
     trainer.remove_callback(PrinterCallback)
-    for callback in callbacks_for(work):
+    for callback in callbacks_for(work, Guarding(watch, work, trainer, sampler)):
         trainer.add_callback(callback)
     began = time.monotonic()
     with explained(work, trainer):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         state = trainer.state
-        ended_early = state.global_step < state.max_steps
+        ended_early = state.global_step < state.max_steps or ended_by_guard(work.stop.because)
         stopped = work.stop.because if ended_early else ""
         if ended_early and not stopped:
             stopped = f"no better held-out accuracy in {settings.patience} evaluations"
@@ -47,18 +52,20 @@ def fit(trainer: Any, work: Work, rows: TokenRows, checkpoint: Path | None) -> O
         dropped=dict(rows.dropped),
         notes=[f"{rows.cut:,} rows were cut at {settings.max_length:,} tokens"] if rows.cut else [],
         before=_numbers(evaluated[0]) if evaluated and evaluated[0]["step"] == 0 else {},
-        after=after,
+        after=after | _last_divergence(trainer.state.log_history),
         seconds=time.monotonic() - began,
         stopped=stopped,
+        tables=[watch.table(work.stage)],
+        guards=watch.fired,
     )
 
 
-def callbacks_for(work: Work) -> list[TrainerCallback]:
-    """In this order: a guard that asks ``work.stop`` is heard by ``Interruption`` in the same step if it stands before."""
+def callbacks_for(work: Work, guarding: Guarding) -> list[TrainerCallback]:
+    """In this order: what a guard asks of ``work.stop`` is heard by ``Interruption``."""
     found = [LogFile(work.folder.log, work.stage), CheckpointMark()]
     if work.settings.patience:
         found.append(EarlyStoppingCallback(early_stopping_patience=work.settings.patience))
-    return [*found, Interruption(work.stop), Progress(work.say, work.stage, work.settings.batch)]
+    return [*found, guarding, Interruption(work.stop), Progress(work.say, work.stage, work.settings.batch)]
 
 
 def save(trainer: Any, work: Work) -> None:
@@ -82,6 +89,12 @@ def _last_look(trainer: Any) -> Mapping[str, Any]:
         return last
     looked: Mapping[str, Any] = trainer.evaluate()
     return looked
+
+
+def _last_divergence(lines: list[dict[str, Any]]) -> dict[str, float]:
+    """Of the samples that were drawn last, if any were."""
+    found = [line["kl"] for line in lines if "kl" in line]
+    return {"kl": found[-1]} if found else {}
 
 
 class explained:  # noqa: N801

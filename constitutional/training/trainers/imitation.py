@@ -15,10 +15,11 @@ from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import Speech, TokenRows, answer_rows
 from constitutional.training.trainers.arguments import arguments
 from constitutional.training.trainers.fit import fit
+from constitutional.training.trainers.guarding import Careful
 from constitutional.training.trainers.policy import Device, Start, check_vocabulary, load_model, load_tokenizer
 
 
-class ImitationTrainer(SFTTrainer):  # type: ignore[misc]
+class ImitationTrainer(Careful, SFTTrainer):  # type: ignore[misc]
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """The card is ours, and written once at the end."""
 

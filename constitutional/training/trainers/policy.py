@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RunStoppedError
 from constitutional.models.local import fingerprint, in_one_line
+from constitutional.pocket.provider import folder_of
 from constitutional.training.folder import is_adapter
 from constitutional.training.settings import TrainSettings
 
@@ -31,6 +32,8 @@ class Start:
 
     @classmethod
     def of(cls, name: str, revision: str | None = None) -> Start:
+        if name.startswith("pocket:"):
+            return cls(str(folder_of(name.removeprefix("pocket:"))), None, None, name)
         plain = name
         for provider in ("transformers:", "vllm:", "hf:"):
             plain = plain.removeprefix(provider)
@@ -116,13 +119,17 @@ def load_model(start: Start, settings: TrainSettings, device: Device) -> Any:
     model = load_frozen(start, settings, device)
     if start.adapter is None and settings.lora is None:
         return model
-    try:
-        import peft
-    except ModuleNotFoundError as error:
-        raise MissingExtraError.naming("peft", "train") from error
+    if start.adapter is None:
+        return adapter_for(model, settings)
+    peft = _peft()
     torch.manual_seed(settings.seed)
-    if start.adapter is not None:
-        return peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True)
+    return peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True)
+
+
+def adapter_for(model: Any, settings: TrainSettings, *, task: str = "CAUSAL_LM", whole: list[str] | None = None) -> Any:
+    """The model with a new adapter. ``whole`` are modules that are trained as they are."""
+    peft = _peft()
+    torch.manual_seed(settings.seed)
     targets: str | list[str] = settings.lora_targets
     if targets != "all-linear":
         targets = [name.strip() for name in settings.lora_targets.split(",")]
@@ -131,7 +138,8 @@ def load_model(start: Start, settings: TrainSettings, device: Device) -> Any:
         lora_alpha=settings.lora_alpha or 2 * (settings.lora or 1),
         lora_dropout=settings.lora_dropout,
         target_modules=targets,
-        task_type="CAUSAL_LM",
+        modules_to_save=whole,
+        task_type=task,
     )
     try:
         return peft.get_peft_model(model, adapter)
@@ -139,12 +147,36 @@ def load_model(start: Start, settings: TrainSettings, device: Device) -> Any:
         raise ConfigError(f"--lora-targets {settings.lora_targets}: {in_one_line(error)}") from error
 
 
+def _peft() -> Any:
+    try:
+        import peft
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.naming("peft", "train") from error
+    return peft
+
+
+def load_reference(start: Start, settings: TrainSettings, device: Device) -> Any:
+    """What the policy is before its first step, with its adapter if it comes with one."""
+    dtype = "bfloat16" if device.autocast else "float32"
+    model = load_frozen(start, settings, Device(device.cuda, device.autocast, dtype))
+    if start.adapter is None:
+        return model
+    import peft
+
+    return peft.PeftModel.from_pretrained(model, start.adapter)
+
+
 def load_frozen(start: Start, settings: TrainSettings, device: Device) -> Any:
     """The model without any adapter."""
-    extra = {} if settings.attention is None else {"attn_implementation": settings.attention}
+    return load_as(AutoModelForCausalLM, start, settings, device)
+
+
+def load_as(kind: Any, start: Start, settings: TrainSettings, device: Device, **extra: Any) -> Any:
+    """The same without any adapter, as one of transformers' kinds of model."""
+    extra |= {} if settings.attention is None else {"attn_implementation": settings.attention}
     return _loaded(
         start.name,
-        lambda: AutoModelForCausalLM.from_pretrained(
+        lambda: kind.from_pretrained(
             start.path,
             revision=start.revision,
             dtype=device.dtype,
@@ -169,10 +201,17 @@ def merge_adapter(adapter: Path, out: Path, settings: TrainSettings) -> None:
     start = Start.of(str(adapter))
     config = load_config(start, settings)
     dtype = config.dtype if config.dtype is not None else torch.float32
-    base = load_frozen(start, settings, Device(cuda=False, autocast=False, dtype="float32"))
+    device = Device(cuda=False, autocast=False, dtype="float32")
+    tokenizer = load_tokenizer(start, settings)
+    task = json.loads((adapter / "adapter_config.json").read_text())["task_type"]
+    if task == "SEQ_CLS":
+        base = load_as(AutoModelForSequenceClassification, start, settings, device, num_labels=1)
+        base.config.pad_token_id = tokenizer.pad_token_id
+    else:
+        base = load_frozen(start, settings, device)
     merged = peft.PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
     merged.to(dtype).save_pretrained(out)
-    load_tokenizer(start, settings).save_pretrained(out)
+    tokenizer.save_pretrained(out)
 
 
 def _loaded(name: str, load: Any) -> Any:

@@ -17,6 +17,7 @@ from trl import DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.utils import add_fused_lm_head
 
+from constitutional.training.trainers.guarding import Careful
 from constitutional.training.trainers.losses import Loss
 from constitutional.training.trainers.reference import CHOSEN, REJECTED, ReferenceCache
 
@@ -40,7 +41,7 @@ class PairCollator(DataCollatorForPreference):  # type: ignore[misc]
         return batch
 
 
-class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]
+class PreferenceTrainer(Careful, DPOTrainer):  # type: ignore[misc]
     """``cache`` holds the reference's log-probabilities; None computes them at every step from a reference model."""
 
     def __init__(self, *, loss: Loss, cache: ReferenceCache | None, **trainer: Any) -> None:

@@ -141,7 +141,7 @@ def test_the_table_has_every_guard_and_the_worst_that_was_seen(order: list[int])
     assert set(rows) == set(GUARDS)
     assert rows["kl"] == ["stop", "20", "25", f"step {order.index(5)}, 1×"]
     assert rows["spike"] == ["off", "10", "", "off"]
-    assert rows["margin"] == ["warn", "0.5", "not measured", "quiet"]
+    assert rows["margin"] == ["warn", "0.5", "", "not measured"]
 
 
 def test_it_is_said_once_and_counted() -> None:

@@ -1,0 +1,120 @@
+"""The steps of a demo, in order. Each is a command as anybody would type it, run in this process: the demo knows nothing
+that a user of the toolkit could not do."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from constitutional.cli.demo_plan import Plan, cannot_write, label
+from constitutional.errors import MissingExtraError
+
+LONGEST = 64
+"""Tokens of an answer, as in the run file."""
+NEEDED = ("torch", "transformers", "datasets", "accelerate", "peft", "trl")
+
+
+@contextlib.contextmanager
+def locked(plan: Plan) -> Iterator[None]:
+    """One demo at a time in one folder."""
+    from constitutional.ledger.folder import RunLock
+
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(plan.out, error) from error
+    with RunLock(plan.out / ".lock"):
+        yield
+
+
+def run(plan: Plan, *, as_json: bool, quiet: bool) -> int:
+    """0, or the exit code of the step that did not end well."""
+    _check_installed()
+    plan.begin()
+    if plan.from_scratch:
+        _train_base(plan, quiet)
+    size, sheet = plan.size, plan.out / "sheet.jsonl"
+    more = ["--quiet"] if quiet else []
+    steps: list[tuple[str, list[str]]] = [
+        ("it answers, criticises, revises and judges itself", ["generate", str(plan.run_file), *more]),
+        ("pairs for somebody to label", _sample(plan, str(sheet))),
+        (f"its verdicts beside the truth of {size.labels} pairs",
+         ["audit", str(plan.data), "--labels", str(plan.labels), *more]),
+        ("it is trained on its own labels", _train(plan) + more),
+        ("both models answer questions that neither has seen, and the truth judges", _evaluate(plan) + more),
+        ("one page of it all", ["report", *map(str, (plan.data, plan.model, plan.evaluation)), "--out", str(plan.report)]),
+    ]  # fmt: skip
+    for number, (what, arguments) in enumerate(steps, 1):
+        if arguments[0] == "audit":
+            label(sheet, plan.labels)
+        code = _step(f"{number}/{len(steps)}", what, arguments, as_json)
+        if code:
+            return code
+    return 0
+
+
+def _sample(plan: Plan, sheet: str) -> list[str]:
+    return ["sample", str(plan.data), "--k", str(plan.size.labels), "--by", "random", "--out", sheet]
+
+
+def _train(plan: Plan) -> list[str]:
+    settings = {"loss": plan.loss, "beta": 1, "lr": 3e-4, "epochs": plan.size.epochs, "batch": 32, "micro-batch": 32,
+                "seed": plan.seed, "out": plan.model}  # fmt: skip
+    return ["train", str(plan.data), "--model", plan.base, *_flags(settings), "--cpu"]
+
+
+def _evaluate(plan: Plan) -> list[str]:
+    """The base is the run's own model; who looks at the answers is the oracle."""
+    settings = {"tuned": plan.model, "prompts": plan.held_out, "responses": plan.size.answers, "max-tokens": LONGEST,
+                "critic": "pocket-oracle", "judge": "pocket-oracle", "scorer": "pocket-correct", "seed": plan.seed,
+                "out": plan.evaluation}  # fmt: skip
+    return ["evaluate", str(plan.data), *_flags(settings)]
+
+
+def _flags(settings: Mapping[str, object]) -> list[str]:
+    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+
+
+def _step(number: str, what: str, arguments: list[str], as_json: bool) -> int:
+    """What a command prints goes to stderr where stdout is for the result as JSON."""
+    from constitutional.cli import cli
+
+    began = time.monotonic()
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        click.echo(f"\n{number} {what}\n$ constitutional {shlex.join(arguments)}")
+        result: Any = cli.main(arguments, prog_name="constitutional", standalone_mode=False)
+        click.echo(f"({time.monotonic() - began:.0f} s)")
+    return result if isinstance(result, int) else 0
+
+
+def _train_base(plan: Plan, quiet: bool) -> None:
+    from constitutional.cli.progress import duration
+    from constitutional.pocket.scratch import from_scratch
+
+    began = time.monotonic()
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    def progress(done: int, steps: int, loss: float) -> None:
+        if not quiet and (done % 50 == 0 or done == steps):
+            spent = time.monotonic() - began
+            left = "" if done == steps else f", {duration(spent / done * (steps - done))} left"
+            tell(f"base model: step {done:,}/{steps:,}, loss {loss:.3f}{left}")
+
+    folder = from_scratch(plan.seed, tell, progress)
+    tell(f"base model: {folder}")
+
+
+def _check_installed() -> None:
+    import importlib.util
+
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtraError.naming(name, "train")

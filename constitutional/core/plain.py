@@ -1,0 +1,28 @@
+"""Text of strangers made harmless to show: answers hold escape sequences, control characters and marks that turn the
+direction of a line. One place, for the terminal, the plots and the pages."""
+
+from __future__ import annotations
+
+import re
+
+ESCAPE = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links, the clipboard
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # strings for devices
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
+    r"|\x1b[ -/]*[0-~]?"
+)
+"""Whole terminal sequences; what is left of a broken one goes with the other control characters."""
+JOINERS = "\u200c\u200d"
+"""Invisible, harmless, and part of how Persian words and emoji are written."""
+
+
+def plain(text: str) -> str:
+    """The text in its lines, with nothing in it that a terminal obeys or that turns its direction."""
+    if text.isascii() and "\x1b" not in text and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(one for one in ESCAPE.sub("", text) if one in "\n\t" or one in JOINERS or one.isprintable())
+
+
+def one_line(text: str) -> str:
+    """The same with a space for every line break and tab."""
+    return plain(re.sub(r"[\r\n\t\v\f\x85\u2028\u2029]+", " ", text))

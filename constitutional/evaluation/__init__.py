@@ -1,0 +1,1 @@
+"""Did it work, and what did it cost: models before and after, on the same prompts, with the same seeds."""

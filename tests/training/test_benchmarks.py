@@ -1,0 +1,70 @@
+"""The benchmarks of training at the size of a toy: that they measure what they say, not how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import soft_labels, train_gpu
+
+
+def test_the_planted_judge_is_wrong_as_often_as_it_says() -> None:
+    truth = soft_labels.world(0, 400)
+    rows = soft_labels.judged(0, truth, 10)
+    wrong = soft_labels.mistaken(rows, truth)
+    assert sum(wrong) / len(wrong) == pytest.approx(0.3, abs=0.02)
+    for low in (0.5, 0.6, 0.7, 0.8):
+        some = [
+            (row["p_chosen"], bad) for row, bad in zip(rows, wrong, strict=True) if low <= row["p_chosen"] < low + 0.1
+        ]
+        said = sum(p for p, _ in some) / len(some)
+        assert 1 - sum(bad for _, bad in some) / len(some) == pytest.approx(said, abs=0.05)
+    assert soft_labels.votes(rows, truth, weighted=True) > soft_labels.votes(rows, truth, weighted=False) > 0.8
+    assert len({soft_labels.name_of(thing) for thing in range(400)}) == 400
+
+
+@pytest.mark.slow
+def test_soft_labels_at_the_size_of_a_toy() -> None:
+    found = soft_labels.measure(things=12, labels=3, seeds=(0,), epochs=1.0)
+    accuracies = found["seeds"]["0"]["accuracy"]
+    assert list(accuracies) == list(soft_labels.KINDS)
+    assert all(0 <= value <= 1 for value in accuracies.values())
+    assert "| `soft` |" in soft_labels.details(found)
+    assert soft_labels.summary(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("who", "kind"), [("ours", "full"), ("ours", "lora"), ("trl", "full"), ("trl", "lora")])
+def test_a_trainer_of_the_speed_benchmark_at_the_size_of_a_toy(tmp_path: Path, who: str, kind: str) -> None:
+    case: dict[str, Any] = {
+        "size": "toy", "kind": kind, "who": who, "batch": 4, "micro": 2, "steps": 2, "cpu": True, "checkpointing": False,
+        "folder": str(tmp_path),
+    }  # fmt: skip
+    found = train_gpu.one(case)
+    assert found["pairs_per_second"] > 0
+    assert found["peak_bytes"] > 2**20
+    assert (found["reference_seconds_per_pair"] > 0) == (who == "ours")
+    if who == "ours":
+        assert found["tokens"]["all"] > found["tokens"]["answers"] > 16
+
+
+def test_the_limit_counts_every_weight_twice_a_pass() -> None:
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    for size in ("0.5b", "7b"):
+        with torch.device("meta"):
+            model = Qwen2ForCausalLM(Qwen2Config(**train_gpu.SIZES[size]))
+        products = sum(module.weight.numel() for module in model.modules() if isinstance(module, torch.nn.Linear))
+        tokens = {"all": 1000.0, "answers": 1000.0, "squared": 0.0}
+        assert train_gpu.flops_per_pair(size, "full", tokens) == pytest.approx(4 * 2 * products * 1000, rel=1e-6)
+        assert train_gpu.flops_per_pair(size, "lora", tokens) == pytest.approx(3 * 2 * products * 1000, rel=1e-6)
+
+
+def test_what_does_not_fit_is_a_finding() -> None:
+    ours = {"pairs_per_second": 10.0, "peak_bytes": 2**30, "checkpointing": True}
+    case = {"size": "7b", "kind": "full", "micro": 2, "trl": {"failed": "out of memory"}, "ours": ours, "whole": 8.0}
+    text = train_gpu.details({"device": "X", "matrix_rate": 1e14, "batch": 32, "steps": 6, "cases": [case]})
+    assert "| 7b | full | out of memory | 10 (checkpointing) | 8 |" in text
