@@ -173,6 +173,34 @@ def test_the_table_has_all_strategies_and_marks_the_runs_own(tmp_path: Path, mon
     assert int(lines[1].split()[2]) == len(own)
 
 
+def test_a_strategy_that_needs_options_is_left_out_of_the_table_unless_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pydantic import BaseModel
+
+    from constitutional.builtin.pairings.exhaustive import AllPairs
+    from constitutional.plugins import PluginHost, Registered
+
+    class Options(BaseModel):
+        most: int
+        among: str = "all"
+
+    made(tmp_path, "all-pairs")
+    monkeypatch.chdir(tmp_path)
+    load = PluginHost.load
+
+    def with_another(host: PluginHost) -> PluginHost:
+        load(host)._registry["pairing", "mine"] = Registered("pairing", "mine", AllPairs, Options, "mine", "1")
+        return host
+
+    monkeypatch.setattr(PluginHost, "load", with_another)
+    said = pairs("run", "--json")
+    assert [row["strategy"] for row in json.loads(said.stdout)["strategies"]].count("mine") == 0
+    assert said.stderr.startswith("note: left out: mine: ")
+    (row,) = figures("run", "--compare", "mine:most=1")
+    assert row["pairs"] > 0, row
+
+
 def test_what_was_not_asked_is_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(tmp_path, "best-vs-worst")
     finish(tmp_path)
