@@ -18,7 +18,7 @@ from constitutional.errors import ConstitutionalError, UsageError
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.pipeline.sieve import sift_run
 from tests.support.datasets import rows_of
-from tests.support.processes import fingerprint
+from tests.support.processes import fingerprint, write_prompts
 from tests.support.runs import Run, World, run, tier
 
 TIERS = (tier("safety", "hard", "bad"), tier("style", "soft", "rude"))
@@ -242,9 +242,13 @@ def test_another_margin_is_another_table(asked_of_all: Callable[..., Path]) -> N
         ("pareto", 4, 1), ("max-margin", 0, 6), ("all-pairs", 0, 6), ("tournament", 0, 5),
     ],
 )  # fmt: skip
-def test_the_plan_of_a_run_says_what_each_strategy_asks(strategy: str, scores: int, comparisons: int) -> None:
+def test_the_plan_of_a_run_says_what_each_strategy_asks(
+    strategy: str, scores: int, comparisons: int, tmp_path: Path
+) -> None:
     """Of four answers, with nothing revised; and of the judge's calls none is left out."""
-    flags = ["--responses", "4", "--rounds", "0", "--limit", "3", "--dry-run", "--strategy", strategy]
+    asked = write_prompts(tmp_path / "prompts.jsonl", 3)
+    flags = ["--model", "scripted:demo", "--prompts", str(asked), "--constitution", "base", "--out", str(tmp_path / "run"),
+             "--responses", "4", "--rounds", "0", "--dry-run", "--strategy", strategy]  # fmt: skip
     shown = CliRunner().invoke(generate_command, flags, standalone_mode=False, catch_exceptions=False).stdout
     many = f"{scores} scores and {comparisons} comparison{'' if comparisons == 1 else 's'}"
     assert f"  per prompt up to {many}, each under every principle that applies" in shown
