@@ -133,6 +133,12 @@ def details(figures: dict[str, Any]) -> str:
     ))  # fmt: skip
 
 
+def summary(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    own, matched = (figures["held_out"][name] for name in ("rules", "string match"))
+    what = "refusals told from answers as people do, on held-out prompts (published string matching there: {:.1%})"
+    return [(what.format(matched["binary"][0]), f"{own['binary'][0]:.1%}", "81–94 %, by model, published")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")

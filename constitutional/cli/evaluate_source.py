@@ -18,7 +18,7 @@ from constitutional.ledger import RunFolder
 
 OUT = "evaluation"
 PLAIN = (
-    "fresh", "system", "temperature", "max_tokens", "seed", "limit", "reference_text", "gate", "concurrency",
+    "system", "temperature", "max_tokens", "seed", "limit", "reference_text", "gate", "concurrency",
     "max_calls", "max_cost", "max_failure_rate", "responses",
 )  # fmt: skip
 
@@ -52,7 +52,8 @@ def resolve(run: Path | None, flags: dict[str, Any]) -> Source:
     if flags["prompts"] is None:
         raise UsageError("no prompts: give held-out ones with --prompts FILE; those of a run are what was trained on")
     given["prompts"] = _here(flags["prompts"])
-    given["out"] = str(Path.cwd() / (flags["out"] or _out(run)))
+    out = RunFolder(Path.cwd() / (flags["out"] or _out(run)))
+    given["out"] = str((out.fresh() if flags["fresh"] else out).path)
     given["models"] = models
     given["where"] = base
     if run is not None and run.is_dir():
