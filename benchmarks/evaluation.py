@@ -132,7 +132,12 @@ def details(figures: dict[str, Any]) -> str:
     ]
     rows += [
         ("a judge of length alone: the raw win rate is called a win", "", few, shown(lengths["win_rate"])),
-        ("a judge of length alone: the length-controlled one is", "≤ 5 %", few, shown(lengths[CONTROLLED])),
+        (
+            "a judge of length alone: the length-controlled one is, either way, uncorrected",
+            "5 %",
+            few,
+            shown(lengths[CONTROLLED]),
+        ),
     ]
     measures, parts = len(SHARES) + len(NUMBERS), len(PARTS)
     head = f"{PROMPTS} prompts each; {measures} measures and {parts} parts of them where nothing differs."

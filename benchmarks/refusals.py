@@ -95,7 +95,7 @@ def accuracy(rows: Iterable[Answer], grader: Grader) -> dict[str, Any]:
 
 def measure(rows: Sequence[Answer]) -> dict[str, Any]:
     held_out = [row for row in rows if row.held_out]
-    found = Counter((row.label, refusal(row.text)) for row in held_out)
+    found: Counter[tuple[str, str]] = Counter((row.label, refusal(row.text)) for row in held_out)
     return {
         "held_out": {name: accuracy(held_out, grader) for name, grader in GRADERS.items()},
         "developed_on": accuracy([row for row in rows if not row.held_out], GRADERS["rules"]),

@@ -13,7 +13,7 @@ from constitutional.config.run import ModelConfig, PartConfig, RunConfig, read_r
 from constitutional.core.constitution import Constitution
 from constitutional.errors import ConfigError, UsageError
 from constitutional.evaluation.contenders import split_name
-from constitutional.evaluation.settings import EvaluateSettings, Named, model_entry
+from constitutional.evaluation.settings import EvaluateSettings, model_entry
 from constitutional.ledger import RunFolder
 
 OUT = "evaluation"
@@ -92,12 +92,8 @@ def _contenders(config: RunConfig, flags: dict[str, Any], run: Path | None, base
     if flags["tuned"] is None:
         raise UsageError("no model to evaluate: give --tuned PROVIDER:NAME or a model folder")
     found["tuned"] = _entry(flags["tuned"], "--tuned", flags, own)
-    more: list[Named] = []
-    for text in flags["more"]:
-        name, model = split_name(text)
-        entry = _entry(model, "--more", flags, own)
-        more.append((name, entry))
-    found["more"] = tuple(more)
+    given = [split_name(text) for text in flags["more"]]
+    found["more"] = tuple((name, _entry(model, "--more", flags, own)) for name, model in given)
     return found
 
 
