@@ -65,12 +65,13 @@ def _against_base(found: Evaluation, name: str) -> Iterator[str]:
         yield from (_row(found, one) for one in shown)
         if len(rows) > len(shown):
             yield f"  and {len(rows) - len(shown):,} parts of them (tiers, principles, tags, partial refusals)"
-    tests = sum("/" not in one.measure for one in found.comparisons)
-    yield f"p is corrected for {tests:,} measures, and apart from them for their {_parts(found):,} parts (Holm)"
+    whole, parts = (_tests(found, of_parts) for of_parts in (False, True))
+    yield f"p is corrected for {whole:,} measures, and apart from them for {parts:,} parts (Holm)"
 
 
-def _parts(found: Evaluation) -> int:
-    return sum("/" in one.measure for one in found.comparisons)
+def _tests(found: Evaluation, parts: bool) -> int:
+    """How many were tested: those in which some prompt differs."""
+    return sum(("/" in one.measure) == parts and (one.low, one.high) != (0, 0) for one in found.comparisons)
 
 
 def _row(found: Evaluation, one: Comparison) -> str:
