@@ -6,10 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from constitutional.core.constitution import Constitution, Principle, Tier
+    from constitutional.builtin.judges.orders import Reading, both_orders, reading_of
+    from constitutional.core.constitution import Constitution, PluginUse, Principle, Tier
+    from constitutional.core.digest import digest, random_for, seed_for
+    from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
     from constitutional.core.records import (
         Critique,
+        Drop,
         Judgement,
+        Message,
         Pair,
         Prompt,
         Reject,
@@ -18,48 +23,124 @@ if TYPE_CHECKING:
         Score,
         Trace,
     )
-    from constitutional.errors import ConstitutionalError
-    from constitutional.hookspecs import hookimpl
-    from constitutional.roles import Arena, Setup
+    from constitutional.errors import (
+        ConfigError,
+        ConstitutionalError,
+        MissingExtraError,
+        ModelUnavailableError,
+        RateLimitedError,
+        RequestRefusedError,
+        TransientError,
+    )
+    from constitutional.hookspecs import PLUGIN_API, hookimpl
+    from constitutional.models.base import NoLogprobs
+    from constitutional.pipeline.session import open_model
+    from constitutional.plugins import Register
+    from constitutional.roles import Arena, Dropped, Model, ModelSetup, Needs, Rewrite, RunInfo, RunResult, Setup
+    from constitutional.templates import Templates
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Arena": "roles",
+    "ChatReply": "core.messages",
+    "ChatRequest": "core.messages",
+    "Choice": "core.messages",
+    "ConfigError": "errors",
     "Constitution": "core.constitution",
     "ConstitutionalError": "errors",
     "Critique": "core.records",
+    "Drop": "core.records",
+    "Dropped": "roles",
     "Judgement": "core.records",
+    "Message": "core.records",
+    "MissingExtraError": "errors",
+    "Model": "roles",
+    "ModelSetup": "roles",
+    "ModelUnavailableError": "errors",
+    "Needs": "roles",
+    "NoLogprobs": "models.base",
+    "PLUGIN_API": "hookspecs",
     "Pair": "core.records",
+    "PluginUse": "core.constitution",
     "Principle": "core.constitution",
     "Prompt": "core.records",
+    "RateLimitedError": "errors",
+    "Reading": "builtin.judges.orders",
+    "Register": "plugins",
     "Reject": "core.records",
+    "RequestRefusedError": "errors",
     "Response": "core.records",
+    "Rewrite": "roles",
     "Ruling": "core.records",
+    "RunInfo": "roles",
+    "RunResult": "roles",
+    "Sampling": "core.messages",
     "Score": "core.records",
     "Setup": "roles",
+    "Templates": "templates",
     "Tier": "core.constitution",
     "Trace": "core.records",
+    "TransientError": "errors",
+    "Usage": "core.messages",
+    "both_orders": "builtin.judges.orders",
+    "digest": "core.digest",
     "hookimpl": "hookspecs",
+    "open_model": "pipeline.session",
+    "random_for": "core.digest",
+    "reading_of": "builtin.judges.orders",
+    "seed_for": "core.digest",
 }
 __all__ = [
+    "PLUGIN_API",
     "Arena",
+    "ChatReply",
+    "ChatRequest",
+    "Choice",
+    "ConfigError",
     "Constitution",
     "ConstitutionalError",
     "Critique",
+    "Drop",
+    "Dropped",
     "Judgement",
+    "Message",
+    "MissingExtraError",
+    "Model",
+    "ModelSetup",
+    "ModelUnavailableError",
+    "Needs",
+    "NoLogprobs",
     "Pair",
+    "PluginUse",
     "Principle",
     "Prompt",
+    "RateLimitedError",
+    "Reading",
+    "Register",
     "Reject",
+    "RequestRefusedError",
     "Response",
+    "Rewrite",
     "Ruling",
+    "RunInfo",
+    "RunResult",
+    "Sampling",
     "Score",
     "Setup",
+    "Templates",
     "Tier",
     "Trace",
+    "TransientError",
+    "Usage",
     "__version__",
+    "both_orders",
+    "digest",
     "hookimpl",
+    "open_model",
+    "random_for",
+    "reading_of",
+    "seed_for",
 ]
 
 

@@ -15,7 +15,11 @@ with one decorated function per kind of thing it offers:
 
 The ``register_*`` hooks only name things: ``register(name, factory, *, config=None)``. ``factory(setup)`` is called when
 a run names the thing, with a ``constitutional.roles.Setup``; ``config`` is the pydantic model of its options. What the
-factory returns does the work: see the protocols in ``constitutional/roles.py``. Hook arguments are only ever added.
+factory returns does the work: see the protocols in ``constitutional/roles.py``.
+
+Hook arguments are only ever added: a hook that names fewer of them is called with those. What is to go is deprecated
+first, and warns for one minor release of the toolkit (``PluginDeprecation``), by ``constitutional plugins`` and by every
+run that loads the plugin.
 """
 
 from __future__ import annotations
@@ -31,8 +35,17 @@ if TYPE_CHECKING:
     from constitutional.plugins import Register
     from constitutional.roles import RunInfo, RunResult
 
+PLUGIN_API = (1, 0)
+"""The version of all that a plugin may use: these hooks, ``constitutional.__all__`` and ``constitutional.testing``. The
+second number grows when something is added, the first when something is taken away. A module that sets ``plugin_api`` to
+the version it was written for is refused, with both numbers, where that cannot work."""
+
 hookspec = pluggy.HookspecMarker("constitutional")
 hookimpl = pluggy.HookimplMarker("constitutional")
+
+
+class PluginDeprecation(DeprecationWarning):
+    """A plugin uses something that the next minor release will not have; the message says what to use in its place."""
 
 
 @hookspec

@@ -10,8 +10,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
@@ -20,11 +23,14 @@ from pydantic import BaseModel, ValidationError
 
 from constitutional import hookspecs
 from constitutional.errors import ConfigError, PluginError, UnknownNameError, near_matches
+from constitutional.hookspecs import PLUGIN_API, PluginDeprecation
 
 GROUP = "constitutional"
 ALLOW_LIST = "CONSTITUTIONAL_PLUGINS"
 TRACE = "CONSTITUTIONAL_PLUGIN_TRACE"
 BUILTIN = "constitutional"
+SLOW = 2.0
+"""Seconds of loading from which a plugin is said to be slow: every command that asks for a name waits for it."""
 KINDS = {
     "model": "register_models",
     "critic": "register_critics",
@@ -79,13 +85,19 @@ class Plugin:
     distribution: str
     version: str
     error: str | None = None
+    seconds: float = 0.0
+    """How long it took to load and to register."""
+    notes: tuple[str, ...] = ()
+    """What it uses that will not be there much longer."""
 
 
 class PluginHost:
-    """Made once per command; ``load`` is called on first use."""
+    """Made once per command; ``load`` is called on first use. Without ``installed`` there are the built-ins alone, and
+    what ``add`` is given."""
 
-    def __init__(self, builtin: str = "constitutional.builtin") -> None:
+    def __init__(self, builtin: str = "constitutional.builtin", *, installed: bool = True) -> None:
         self._builtin = builtin
+        self._installed = installed
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._registry: dict[tuple[str, str], Registered] = {}
@@ -101,42 +113,54 @@ class PluginHost:
         if os.environ.get(TRACE):
             self._manager.trace.root.setwriter(sys.stderr.write)
             self._manager.enable_tracing()
-        self._add(importlib.import_module(self._builtin), BUILTIN, BUILTIN, _own_version())
-        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-            if _allowed(entry):
-                self._load(entry)
+        self.add(importlib.import_module(self._builtin), BUILTIN, BUILTIN, _own_version())
+        if self._installed:
+            for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+                if _allowed(entry):
+                    self._load(entry)
         return self
 
     def _load(self, entry: EntryPoint) -> None:
         distribution = entry.dist.name if entry.dist else entry.value
         version = entry.dist.version if entry.dist else ""
+        began, notes = time.perf_counter(), list[str]()
         try:
-            module = entry.load()
+            with _noting(notes):
+                module = entry.load()
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:
-            self.plugins.append(Plugin(entry.name, distribution, version, f"does not load: {_brief(error)}"))
+            made = Plugin(entry.name, distribution, version, f"does not load: {_brief(error)}")
+            self.plugins.append(replace(made, seconds=time.perf_counter() - began))
             return
-        self._add(module, entry.name, distribution, version)
+        made = self.add(module, entry.name, distribution, version)
+        made = replace(made, seconds=time.perf_counter() - began, notes=(*notes, *made.notes))
+        self.plugins[-1] = made
+        _warn_of(made)
 
-    def _add(self, module: Any, name: str, distribution: str, version: str) -> None:
+    def add(self, module: Any, name: str, distribution: str, version: str) -> Plugin:
         """Register one plugin alone, so that whatever is wrong with it is known to be its own fault."""
         unique = f"{name} ({distribution})"
+        notes: list[str] = []
         try:
-            self._manager.register(module, name=unique)
-            self._manager.check_pending()
-            found = self._registrations(module, distribution, version)
+            _check_api(module)
+            with _noting(notes):
+                self._manager.register(module, name=unique)
+                self._manager.check_pending()
+                found = self._registrations(module, distribution, version)
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:
             if self._manager.get_plugin(unique) is module:
                 self._manager.unregister(name=unique)
-            self.plugins.append(Plugin(name, distribution, version, _reason(module, error)))
-            return
-        problems = [problem for item in found if (problem := self._enter(item))]
-        if not self._manager.get_hookcallers(module):
-            problems.append("implements no hook: decorate its functions with constitutional.hookimpl")
-        self.plugins.append(Plugin(name, distribution, version, "; ".join(problems) or None))
+            made = Plugin(name, distribution, version, _reason(module, error))
+        else:
+            problems = [problem for item in found if (problem := self._enter(item))]
+            if not self._manager.get_hookcallers(module):
+                problems.append("implements no hook: decorate its functions with constitutional.hookimpl")
+            made = Plugin(name, distribution, version, "; ".join(problems) or None, notes=tuple(notes))
+        self.plugins.append(made)
+        return made
 
     def _registrations(self, module: Any, distribution: str, version: str) -> list[Registered]:
         found: list[Registered] = []
@@ -215,8 +239,48 @@ def _allowed(entry: EntryPoint) -> bool:
     return entry.name in names or (entry.dist is not None and entry.dist.name in names)
 
 
+@contextmanager
+def _noting(notes: list[str]) -> Iterator[None]:
+    """Deprecations, which Python hides by default, are noted; every other warning stays what it was."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PluginDeprecation)
+        yield
+    for item in caught:
+        if issubclass(item.category, PluginDeprecation):
+            notes.append(str(item.message))
+        else:
+            warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
+
+
+def _warn_of(plugin: Plugin) -> None:
+    named = f"plugin {plugin.name} ({plugin.distribution})"
+    if plugin.seconds >= SLOW:
+        print(
+            f"warning: {named} took {plugin.seconds:.1f} s to load: it should import what is heavy inside its functions; "
+            f"{ALLOW_LIST} can leave it out",
+            file=sys.stderr,
+        )
+    for note in plugin.notes:
+        print(f"warning: {named}: deprecated: {note}", file=sys.stderr)
+
+
+def _check_api(module: Any) -> None:
+    """A module may say which version of the plugin API it was written for; one that says nothing is tried."""
+    wanted = getattr(module, "plugin_api", None)
+    if wanted is None:
+        return
+    if not (isinstance(wanted, tuple) and len(wanted) == 2 and all(type(part) is int for part in wanted)):
+        raise PluginError(f"plugin_api = {wanted!r}: two whole numbers are expected, such as {PLUGIN_API}")
+    if wanted[0] != PLUGIN_API[0] or wanted[1] > PLUGIN_API[1]:
+        older = "constitutional" if wanted > PLUGIN_API else "the plugin"
+        theirs, ours = (".".join(str(part) for part in version) for version in (wanted, PLUGIN_API))
+        raise PluginError(f"is written for plugin API {theirs}, and this is {ours}: upgrade {older}")
+
+
 def _reason(module: Any, error: BaseException) -> str:
     """A misspelt hook says which one was probably meant."""
+    if isinstance(error, PluginError):
+        return str(error)
     if isinstance(error, pluggy.PluginValidationError):
         hooks = [name for name in vars(hookspecs) if name.startswith(("register_", "run_", "trace_"))]
         text = str(error).replace("\n", " ")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import venv
 import zipfile
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 
 from tests.support.processes import write_prompts
 from tests.support.server import serve
+from tests.support.wheels import call
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,22 +23,6 @@ def test_no_code_lies_among_the_data(folder: str) -> None:
     files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     assert files
     assert {path.suffix for path in files} == ({".yaml", ".json"} if folder == "constitutions" else {".jinja"})
-
-
-def call(*arguments: str | Path, cwd: Path) -> str:
-    """Its standard output. No variable that could lead back to the checkout is passed on."""
-    keep = {name: os.environ[name] for name in os.environ if not name.startswith(("PYTHON", "VIRTUAL_ENV", "CONSTITU"))}
-    made = subprocess.run(arguments, cwd=cwd, env=keep, capture_output=True, text=True, check=False, timeout=280)
-    assert made.returncode == 0, made.stderr
-    return made.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    call(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT, cwd=folder)
-    (built,) = folder.glob("constitutional-*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
