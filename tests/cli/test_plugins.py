@@ -114,3 +114,21 @@ def test_new_writes_a_package(cli: Cli) -> None:
 def test_every_kind_can_be_started(cli: Cli) -> None:
     for kind in KINDS:
         assert cli("plugins", "new", f"my-{kind}", "--kind", kind).code == 0
+
+
+@pytest.mark.parametrize("name", ["evil", "evil.py", "./evil.py", "evil:Judge"])
+@pytest.mark.parametrize("part", ["judge", "strategy", "constitution", "principle"])
+def test_nothing_is_imported_because_data_says_so(cli: Cli, part: str, name: str) -> None:
+    """A name in a run file or a constitution is one of what is installed, and never a module or a path to import."""
+    Path("evil.py").write_text("open('imported', 'w').close()\nJudge = list\n")
+    principle = {"id": "plain", "statement": "The answer is plain.", "judge": {"plugin": name}}
+    tiers = [{"id": "style", "force": "strong", "principles": [principle]}]
+    Path("c.yaml").write_text(yaml.safe_dump({"name": "c", "tiers": tiers}))
+    run = {"prompts": "p.jsonl", "models": {"policy": "scripted:demo"}, "constitution": "base"}
+    Path("p.jsonl").write_text('{"prompt": "?"}\n')
+    Path("run.yaml").write_text(
+        yaml.safe_dump(run | ({"constitution": "c.yaml"} if part == "principle" else {part: name}))
+    )
+    said = cli("generate", "run.yaml")
+    assert said.code == 2
+    assert not Path("imported").exists()

@@ -33,16 +33,16 @@ from constitutional.plugins import KINDS, PluginHost
 from constitutional.testing import Outcome, Subject, Workshop, checks_of, examine, graded
 
 BUILTIN = "constitutional.builtin"
-RULES = {"rules": [{"check": "max_length", "characters": 60}]}
+RULES = {"rules": [{"check": "length", "unit": "characters", "most": 60}]}
 MEMBERS = {"members": [{"plugin": "pairwise-logprob"}, {"plugin": "pairwise-cot"}]}
 OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("judge", "panel"): MEMBERS,
     ("judge", "rules"): RULES,
-    ("scorer", "panel"): {"members": [{"plugin": "pointwise"}]},
+    ("scorer", "panel"): {"members": [{"plugin": "pointwise"}, {"plugin": "pointwise", "name": "again"}]},
     ("scorer", "rules"): RULES,
     ("filter", "refusals"): {"benign": ["harmless"]},
 }
-NEEDS_MORE = {"reward-model", "contamination", "anthropic", "openai", "transformers", "vllm"}
+NEEDS_MORE = {"reward-model", "contamination", "anthropic", "openai", "transformers", "vllm", "pocket"}
 """What asks for a checkpoint, a file or a server: its own tests have them."""
 SHIPPED = [
     Subject(
