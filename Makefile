@@ -56,13 +56,19 @@ docs: .venv/installed-dev  ## Write the references of the command line and of ho
 	$(BIN)/python -m docs.make_hook_reference
 	$(BIN)/python -m docs.make_benchmark_tables
 
-bench: .venv/installed-dev  ## Rerun the benchmarks
+bench: .venv/installed-dev  ## Rerun the benchmarks and write their tables
 	$(BIN)/python -m benchmarks.overhead --save
 	$(BIN)/python -m benchmarks.limits --save
 	$(BIN)/python -m benchmarks.scale --save
 	$(BIN)/python -m benchmarks.crash --save
 	$(BIN)/python -m benchmarks.startup --save
 	$(BIN)/python -m benchmarks.viewer --save
+	$(BIN)/python -m benchmarks.dataset --save
+	$(BIN)/python -m benchmarks.prefix --save
+	$(BIN)/python -m benchmarks.vllm_efficiency --save
+	$(BIN)/python -m benchmarks.driver --save
+	$(BIN)/python -m benchmarks.drills --save
+	$(BIN)/python -m docs.make_benchmark_tables
 
 clean:          ## Remove the environment and the demo run
 	rm -rf .venv runs

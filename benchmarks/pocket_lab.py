@@ -32,7 +32,7 @@ from constitutional.training.run import train
 from constitutional.training.settings import TrainSettings
 from constitutional.training.sources import Source
 
-PROMPTS, HELD_OUT, ANSWERS = 200, 250, 2
+PROMPTS, RESPONSES, HELD_OUT, ANSWERS = 300, 3, 250, 2
 STEPS = 40
 RUN_FILE = Path(pocket.__file__).parent / "run.yaml"
 Counts = dict[str, float]
@@ -58,7 +58,8 @@ class Lab:
         rules["tiers"][0]["force"] = harm
         (self.folder / "rules.yaml").write_text(yaml.safe_dump(rules | {"mode": mode}, sort_keys=False))
         plan = yaml.safe_load(RUN_FILE.read_text("utf-8"))
-        plan |= {"constitution": "rules.yaml", "seed": self.seed, "out": "data"} | changes
+        usual = {"constitution": "rules.yaml", "responses": RESPONSES, "seed": self.seed, "out": "data"}
+        plan |= usual | changes
         (self.folder / "run.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
         made: dict[str, Any] = json.loads(_said("generate", str(self.folder / "run.yaml"), "--quiet", "--json"))
         return made

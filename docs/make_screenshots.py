@@ -1,6 +1,6 @@
-"""Takes the pictures in docs/images of a real run: ``python -m docs.make_screenshots`` (it needs Chromium).
+"""Takes the pictures in docs/images of a real run: ``python -m docs.make_screenshots -- --limit 50`` (it needs Chromium).
 
-Two runs are made with no arguments but a strategy, some pairs are labelled, and what `constitutional report` and
+Two runs are made of the model that ships, with two strategies; some pairs are labelled, and what `constitutional report` and
 `constitutional view` show of them is photographed: light, dark and as wide as a phone."""
 
 from __future__ import annotations

@@ -14,19 +14,17 @@ from constitutional.audit.pairs import Labelled
 from constitutional.audit.verdict import Verdict
 from constitutional.config.run import RunConfig
 from constitutional.core.constitution import Constitution
-from constitutional.core.messages import ChatReply, ChatRequest, Choice
 from constitutional.core.records import Judgement, Reason
 from constitutional.core.ruling import TIED, rule
-from constitutional.errors import ModelError, ModelUnavailableError, PromptFileError, RunStoppedError, near_matches
+from constitutional.errors import ModelError, PromptFileError, RunStoppedError, near_matches
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
-from constitutional.models.work import Worker
 from constitutional.pipeline.arena import LiveArena
-from constitutional.pipeline.setup import Assembly, Bind, Models, assemble, recorded
+from constitutional.pipeline.setup import Assembly, Bind, assemble, recorded
 from constitutional.pipeline.trace import ENDS_THE_RUN, Cast
+from constitutional.pipeline.unnamed import NoModel
 from constitutional.plugins import PluginHost
-from constitutional.roles import Model, Remember
 
 WINDOW = 2
 """Pairs in work per call in flight."""
@@ -91,7 +89,7 @@ async def ask_judge(
     try:
         meter = _meter(config, ledger.path, own_ledger)
         bind: Bind = recorded(ledger, meter, config)
-        bind = NoModel(bind) if without_model else bind
+        bind = NoModel(bind, NAME_A_MODEL) if without_model else bind
         assembly = assemble(for_audit(config), host, base, bind, None, constitution)
         try:
             answers = await _ask(assembly, config, pairs, attacks, meter, started)
@@ -102,29 +100,6 @@ async def ask_judge(
         return answers
     finally:
         ledger.close()
-
-
-@dataclass(frozen=True, slots=True)
-class NoModel:
-    """Implements ``setup.Bind`` where no model was named. Plugins may work by themselves."""
-
-    recorded: Bind
-
-    def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
-        return _Unnamed()
-
-    def remember(self, worker: Worker) -> Remember:
-        return self.recorded.remember(worker)
-
-
-class _Unnamed:
-    id = "no model"
-
-    async def chat(self, request: ChatRequest) -> ChatReply:
-        raise ModelUnavailableError(NAME_A_MODEL)
-
-    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
-        raise ModelUnavailableError(NAME_A_MODEL)
 
 
 async def count_calls(

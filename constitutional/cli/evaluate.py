@@ -55,10 +55,15 @@ INTERRUPTED = "interrupted"
     "--out", metavar="DIR", help="Folder of run.db and evaluation.json [evaluation; of a run: RUN-evaluation]."
 )
 @click.option("--fresh", is_flag=True, default=None, help="A new folder where that one holds replies.")
+@click.option(
+    "--suggest-baseline",
+    is_flag=True,
+    help="Print the commands that add SFT on the judge's own answers; call no model.",
+)
 @click.option("--dry-run", is_flag=True, help="Print how many calls it would make, and their cost; call no model.")
 @click.option("--json", "as_json", is_flag=True, help="Print evaluation.json.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def command(run: Path | None, dry_run: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
+def command(run: Path | None, suggest_baseline: bool, dry_run: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
     """Compare models on held-out prompts: did it work, and what did it cost?
 
     Every model answers every prompt, with the same seeds. The critic says which answers violate a principle, the judge
@@ -70,6 +75,11 @@ def command(run: Path | None, dry_run: bool, as_json: bool, quiet: bool, **flags
     from constitutional.plugins import PluginHost
 
     source, host = resolve(run, flags), PluginHost()
+    if suggest_baseline:
+        from constitutional.cli.evaluate_baseline import commands
+
+        click.echo("\n".join(commands(source.settings)))
+        return 0
     if dry_run:
         _plan(source, host, as_json)
         return 0
@@ -145,4 +155,6 @@ def _show(found: Evaluation, source: Source, as_json: bool) -> None:
         click.echo(line)
     usage = found.usage
     cost = f", cost {usage['cost']:.4g}" if usage["cost"] else ""
-    click.echo(f"\n{usage['calls']:,} calls in the ledger{cost}; {Path(source.settings.out) / 'evaluation.json'}")
+    path = Path(source.settings.out) / "evaluation.json"
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    click.echo(f"\n{usage['calls']:,} calls in the ledger{cost}\n{shown}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from constitutional.cli.plain import plain
@@ -14,13 +15,17 @@ GROUPS = (
     ("changed, and neither way is better", ("higher", "lower")),
     ("not distinguishable", ("indistinguishable",)),
 )
-NAME = 34
+WIDTH, NAME = 100, 34
 WINS = ("win_rate", "win_rate_length_controlled")
 EVEN = 0.5
 
 
 def table(found: Evaluation) -> list[str]:
-    return [plain(line) for line in _lines(found)]
+    return [part for line in _lines(found) for part in _fitting(plain(line))]
+
+
+def _fitting(line: str) -> list[str]:
+    return textwrap.wrap(line, WIDTH, subsequent_indent="    ") if len(line) > WIDTH else [line]
 
 
 def _lines(found: Evaluation) -> Iterator[str]:

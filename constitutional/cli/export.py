@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 NAMES = (
     "trl", "trl-plain", "trl-rewards", "kto", "sft", "openai", "axolotl", "llama-factory", "openrlhf", "argilla",
+    "answers",
 )  # fmt: skip
+
+
+ANSWERS = "answers"
 
 
 @click.command("export")
@@ -50,6 +54,7 @@ def command(
     llama-factory  LLaMA-Factory, with dataset_info.json            folder
     openrlhf       OpenRLHF, train_dpo and train_rm                 .jsonl .parquet
     argilla        Argilla, for people to label                     folder
+    answers        of a RUN: the sampled answers, to imitate        .jsonl
 
     What a format cannot hold is said on stderr: rows that are left out, and probabilities that become plain labels.
     """
@@ -58,6 +63,8 @@ def command(
     from constitutional.dataset.source import DatasetFolder
     from constitutional.errors import UsageError
 
+    if name == ANSWERS:
+        return _answers(source, out, tags, limit, as_json)
     format = FORMATS[name]
     if min_margin and format.subset != "preference":
         raise UsageError(f"--min-margin is of pairs, and {name} is made of the subset {format.subset}")
@@ -74,6 +81,19 @@ def command(
     if not report.rows:
         click.echo("error: no row was written", err=True)
     return 0 if report.rows else 1
+
+
+def _answers(run: Path, out: Path, tags: tuple[str, ...], limit: int | None, as_json: bool) -> int:
+    from constitutional.dataset.answers import write_answers
+
+    rows = write_answers(run, out, frozenset(tags), limit)
+    if as_json:
+        click.echo(json.dumps({"format": ANSWERS, "rows": rows, "files": [str(out)]}, indent=2))
+    else:
+        click.echo(f"{out}: {rows:,} rows")
+    if not rows:
+        click.echo("error: no row was written", err=True)
+    return 0 if rows else 1
 
 
 def _notes(folder: DatasetFolder, format: Format, wanted: Wanted, report: Report) -> list[str]:

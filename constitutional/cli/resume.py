@@ -17,9 +17,9 @@ from constitutional.plugins import PluginHost
 
 UNIMPORTANT = {
     "prompts", "limit", "concurrency", "max_cost", "max_calls", "max_failure_rate", "out", "test_fraction",
-    "split.similarity", "split.exact", "split.tags",
+    "split.similarity", "split.exact", "split.tags", "engine",
 }  # fmt: skip
-UNIMPORTANT_OF_MODELS = {"base_url", "api_key_env", "timeout", "concurrency", "prices", "license"}
+UNIMPORTANT_OF_MODELS = {"base_url", "api_key_env", "timeout", "concurrency", "prices", "license", "batch"}
 SOURCES = ("models.policy.", "system", "seed")
 """A change of these changes the answers themselves, and with them everything that was derived from them."""
 
@@ -30,6 +30,11 @@ def check_resume(
     """Say what changed. A change that leaves no answer as it was needs ``--accept-changes`` or ``--fresh``."""
     create_or_check(folder.ledger)
     with LedgerView(folder.ledger) as view:
+        if view.meta("merged") is not None:
+            raise UsageError(
+                f"{folder.path} was merged of several runs: go on with one of these and merge them again, or choose another "
+                "--out folder"
+            )
         saved, answers = view.meta("config"), view.meta("answers")
         calls = view.one("SELECT count(*) FROM calls")
     if saved is None or calls == 0:
@@ -57,7 +62,11 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     old, new = dict(_flat(before)), dict(_flat(after))
     found = {}
     for key in sorted({*old, *new}):
-        if old.get(key) == new.get(key) or key in UNIMPORTANT or key.startswith(("split.tags.", "watch.")):
+        if (
+            old.get(key) == new.get(key)
+            or key in UNIMPORTANT
+            or key.startswith(("split.tags.", "watch.", "ray.", "batch."))
+        ):
             continue
         if key.startswith("models.") and any(f".{part}" in key for part in UNIMPORTANT_OF_MODELS):
             continue

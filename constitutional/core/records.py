@@ -201,6 +201,7 @@ class Reason:
     EMPTY_RESPONSE = "empty_response"
     CONTEXT_TOO_LONG = "context_too_long"
     PLUGIN_FAILED = "plugin_failed"
+    CRASHED = "crashed_engine"
     TIE = "tie"
     ABSTAINED = "abstained"
     NO_REVISION = "nothing_to_revise"
@@ -231,6 +232,8 @@ class Reason:
     BOILERPLATE = "boilerplate"
     CONTAMINATED = "contaminated"
     PERSONAL_DATA = "personal_data"
+    DUPLICATE_PAIR = "duplicate_pair"
+    NOT_ASKED = "not_asked"
 
     OF_REVISIONS = frozenset({NO_OP_REVISION, EMPTY_REVISION, REFUSED, REFUSED_TASK, RUNAWAY, EMOJI, WORSENED})
     """Why a revision was not kept; its prompt may still have become a pair."""
@@ -240,6 +243,7 @@ class Reason:
     })  # fmt: skip
     OUTCOMES = OF_REVISIONS | OF_FILTERS | {
         DUPLICATE, TIE, ABSTAINED, NO_REVISION, NO_COMPARISON, IDENTICAL, UNRESOLVED, BELOW_MARGIN, TRADE_OFF,
+        DUPLICATE_PAIR, NOT_ASKED,
     }  # fmt: skip
     """Ordinary results. Every other reason is a failure, and counts against ``--max-failure-rate``."""
 

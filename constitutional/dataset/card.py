@@ -139,7 +139,13 @@ def _made(facts: Facts) -> str:
         ("run", "prompts", "kept", "repeated elsewhere"),
         [(f"`{one['name']}`", one["prompts"], one["kept"], one["dropped"]) for one in facts.merged["runs"]],
     )
-    return f"{made}\n\n{folder}\n\nMerged by {facts.merged['by']}: {facts.merged['rule']}\n\n{sources}"
+    text = f"{made}\n\n{folder}\n\nMerged by {facts.merged['by']}: {facts.merged['rule']}.\n\n{sources}"
+    differences = table(
+        ("setting", "run", "value"),
+        [(quoted(setting), f"`{name}`", quoted("–" if value is None else str(value)))
+         for setting, values in facts.merged["differences"].items() for name, value in values.items()],
+    )  # fmt: skip
+    return f"{text}\n\nThe runs differ in:\n\n{differences}" if differences else text
 
 
 def _numbers(tally: Tally) -> str:

@@ -78,6 +78,8 @@ class MergeEntry(_Strict):
     by: Literal["prompt", "pair"]
     rule: str
     runs: list[dict[str, Any]]
+    differences: dict[str, dict[str, Any]] = {}
+    """Setting → run → value, where they are not all the same."""
 
 
 class Manifest(_Strict):

@@ -30,9 +30,11 @@ METAS = (
     "plan", "config", "constitution", "templates", "template_texts", "models", "judge_card", "status", "human_labels",
 )  # fmt: skip
 """What the ledger holds of a run besides its rows."""
-OF_THE_MACHINE = {"out", "concurrency", "max_cost", "max_calls", "max_failure_rate"}
-OF_A_CONNECTION = {"base_url", "api_key_env", "timeout", "concurrency", "prices"}
+OF_THE_MACHINE = {"out", "concurrency", "batch", "engine", "ray", "max_cost", "max_calls", "max_failure_rate"}
+OF_A_CONNECTION = {"batch", "base_url", "api_key_env", "timeout", "concurrency", "prices"}
 RUN_NAME = 12
+OF_A_RUN = 1 << 40
+"""In a merged ledger the rows of each run stand at its multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Origin:
     """Its place among the runs of a merged one."""
     folder: str = "provenance"
     known: tuple[str, ...] = field(default=(), repr=False)
+    """Folders of this machine."""
 
     @cached_property
     def plan(self) -> str:
@@ -51,8 +54,8 @@ class Origin:
 
     @property
     def name(self) -> str:
-        """What stands in the column ``run``."""
-        return self.plan[:RUN_NAME]
+        """What stands in the column ``run``. Runs of one plan that were merged have a number behind it."""
+        return self.meta.get("name") or self.plan[:RUN_NAME]
 
     @property
     def status(self) -> str:
@@ -166,7 +169,8 @@ def origins(view: LedgerView) -> list[Origin]:
     """The run of a ledger; of a merged one all of its runs."""
     merged = view.meta("merged")
     if merged is not None:
-        return [Origin(_with_labels(view, meta), merged=at) for at, meta in enumerate(json.loads(merged)["runs"])]
+        runs = enumerate(json.loads(merged)["runs"])
+        return [Origin(_with_labels(view, meta), merged=place, known=(meta["folder"],)) for place, meta in runs]
     found = {name: view.meta(name) for name in METAS}
     known = (str(view.path.parent.absolute()),)
     meta = {name: value for name, value in found.items() if value is not None}
@@ -177,11 +181,6 @@ def _with_labels(view: LedgerView, meta: Mapping[str, str]) -> dict[str, str]:
     """And with what people have said beside the ledger."""
     said = _object(meta.get("human_labels")) | said_beside(view)
     return dict(meta) | ({"human_labels": json.dumps(said, sort_keys=True)} if said else {})
-
-
-def plan_of(state: str) -> str:
-    """The plan of the run that made a trace: a merged ledger puts its own before it."""
-    return state.split(":")[-2]
 
 
 def _object(saved: str | None) -> dict[str, Any]:

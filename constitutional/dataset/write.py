@@ -34,7 +34,7 @@ from constitutional.dataset.manifest import (
     file_entries,
     run_entries,
 )
-from constitutional.dataset.provenance import Origin, origins, plan_of
+from constitutional.dataset.provenance import OF_A_RUN, Origin, origins
 from constitutional.dataset.rows import SUBSETS, bad_row, rows_of, schemas
 from constitutional.dataset.shards import Shards
 from constitutional.dataset.splits import Splits
@@ -45,8 +45,6 @@ from constitutional.ledger import LedgerView, RunFolder, Sifted
 FORMAT = 3
 SIGNATURE = ".signature"
 WARNINGS = ".warnings.json"
-OF_A_RUN = 1 << 40
-"""Lines of the prompt files that were no prompts stand in a merged ledger at their run's multiple of this."""
 Selection = tuple[str, tuple[Any, ...]]
 
 
@@ -74,19 +72,24 @@ def write_dataset(folder: RunFolder, *, complete: bool) -> bool:
     return True
 
 
+def selection(view: LedgerView, *, complete: bool) -> Selection:
+    """Which traces are those of the run: a condition, and its values."""
+    if complete:
+        return "session = ?", (int(view.meta("session") or 0),)
+    return "state LIKE ? || ':%'", (view.meta("plan"),)
+
+
 class _Source:
     """What a ledger has for a dataset."""
 
     def __init__(self, view: LedgerView, complete: bool) -> None:
         self.complete = complete
         self.origins = origins(view)
-        self._by_plan = {origin.plan: origin for origin in self.origins}
+        self._merged = view.meta("merged") is not None
         self._view = view
         self._sifted = Sifted(view)
-        self._where: Selection = ("state LIKE ? || ':%'", (view.meta("plan"),))
+        self._where = selection(view, complete=complete)
         self._session = int(view.meta("session") or 0)
-        if complete:
-            self._where = ("session = ?", (self._session,))
 
     @property
     def merged(self) -> dict[str, Any] | None:
@@ -114,18 +117,17 @@ class _Source:
         return hashed.hexdigest()
 
     def traces(self) -> Iterator[tuple[Origin, Trace]]:
-        for state, body in self._traces("state, body"):
-            yield self._by_plan[plan_of(state)], self._sifted.apply(from_json(Trace, body))
+        for position, body in self._traces("position, body"):
+            yield self._of(position), self._sifted.apply(from_json(Trace, body))
 
     def bad_rows(self) -> Iterator[tuple[Origin, str, str, str, bool]]:
         """(run, source, reason, detail, failure) of lines that were no prompt."""
         for position, source, reason, detail, failure in self._rows():
-            yield self._of_place(position // OF_A_RUN), source, reason, detail, bool(failure)
+            yield self._of(position), source, reason, detail, bool(failure)
 
-    def _of_place(self, place: int) -> Origin:
-        merged = self.merged
-        name = self.origins[0].name if merged is None else merged["runs"][place]["name"]
-        return next(origin for origin in self.origins if origin.name == name)
+    def _of(self, position: int) -> Origin:
+        """The run that a row is of."""
+        return self.origins[position // OF_A_RUN if self._merged else 0]
 
     def _traces(self, columns: str) -> Iterator[tuple[Any, ...]]:
         where, values = self._where

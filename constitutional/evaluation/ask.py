@@ -30,10 +30,9 @@ EMPTY = "the answer is empty"
 
 
 async def answers_of(
-    contender: Contender, prompts: Sequence[Prompt], host: PluginHost, where: Path, bind: Bind, progress: Progress
+    contender: Contender, prompts: Sequence[Prompt], models: Models, bind: Bind, progress: Progress
 ) -> list[tuple[Response, ...] | Reject]:
-    """Its answers to every prompt, or why there are none. The model is let go when it has answered."""
-    models = Models(contender.config, host, where)
+    """Its answers to every prompt, or why there are none."""
     policy = bind("policy", models)
     found: list[tuple[Response, ...] | Reject] = [()] * len(prompts)
 
@@ -48,11 +47,8 @@ async def answers_of(
             found[place] = failed = _reject(prompt, error, contender.name)
             progress.failures[failed.reason] += 1
 
-    try:
-        progress.begin(f"{contender.name} answers", len(prompts), models.throttles)
-        await progress.each(prompts, work, contender.config.concurrency)
-    finally:
-        await models.aclose()
+    progress.begin(f"{contender.name} answers", len(prompts), models.throttles)
+    await progress.each(prompts, work, contender.config.concurrency)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from constitutional.config.run import ModelConfig, RunConfig
 from constitutional.core.digest import canonical
 from constitutional.errors import UsageError
-from constitutional.evaluation.settings import EvaluateSettings, Named, model_entry
+from constitutional.evaluation.settings import EvaluateSettings, Named, checked, model_entry
 from constitutional.pipeline.setup import Models, sampling_of
 from constitutional.plugins import PluginHost
 
@@ -83,15 +83,16 @@ def _free(wanted: str | None, model: Named, taken: set[str]) -> str:
 
 def _contender(name: str, entry: ModelConfig, settings: EvaluateSettings, host: PluginHost) -> Contender:
     chosen = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
-    entry = entry.model_copy(update={key: value for key, value in chosen.items() if value is not None})
-    config = RunConfig(
-        models={"policy": entry},
-        system=settings.system,
-        responses=settings.responses,
-        seed=settings.seed,
-        concurrency=settings.concurrency,
-        max_cost=settings.max_cost,
-    )
+    given = {key: value for key, value in chosen.items() if value is not None}
+    values = {
+        "models": {"policy": checked(ModelConfig, entry.model_dump() | given)},
+        "system": settings.system,
+        "responses": settings.responses,
+        "seed": settings.seed,
+        "concurrency": settings.concurrency,
+        "max_cost": settings.max_cost,
+    }
+    config = checked(RunConfig, values)
     adapter, sampling = Models(config, host, settings.where).adapter("policy"), sampling_of(config, "policy")
     how = [sampling.temperature, sampling.top_p, sampling.max_tokens, list(sampling.stop)]
     return Contender(name, config, adapter.id, {"model": dict(adapter.identity), "sampling": how})

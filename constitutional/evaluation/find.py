@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from constitutional.config.constitution import constitution_digest
 from constitutional.config.run import PartConfig
-from constitutional.core.records import Trace
 from constitutional.evaluation.ask import Weighing
-from constitutional.evaluation.compare import Difference, compared, judged, measured, win_rates
+from constitutional.evaluation.compare import PERPLEXITY, Difference, compared, judged, measured, win_rates
 from constitutional.evaluation.contenders import BASE
 from constitutional.evaluation.gate import judge_gate
 from constitutional.evaluation.measures import about, games_of, measures_of, said_by
@@ -19,12 +18,15 @@ from constitutional.evaluation.result import Evaluation, Measured
 from constitutional.ledger import LedgerView
 
 if TYPE_CHECKING:
-    from constitutional.evaluation.run import Ready
+    from constitutional.evaluation.run import Asked, Ready
 
 
-def evaluation_of(ready: Ready, weigher: Weighing, traces: Sequence[Trace], view: LedgerView) -> Evaluation:
-    constitution, settings = weigher.assembly.constitution, ready.settings
+def evaluation_of(ready: Ready, weigher: Weighing, asked: Asked, view: LedgerView) -> Evaluation:
+    constitution, settings, traces = weigher.assembly.constitution, ready.settings, asked.traces
     parts = {name: measures_of(said_by(name, traces), constitution, ready.tags) for name in ready.names}
+    for name, surprised in asked.surprises.items():
+        if surprised:
+            parts[name][PERPLEXITY] = surprised
     games = games_of(traces)
     found: dict[str, dict[str, Measured]] = {}
     differences: list[Difference] = []
@@ -35,7 +37,7 @@ def evaluation_of(ready: Ready, weigher: Weighing, traces: Sequence[Trace], view
             wins, own_differences = win_rates(name, BASE, games)
             found[name] |= wins
             differences += [*own_differences, *compared(name, BASE, parts[name], parts[BASE])]
-    not_measured = ready.not_measured | _missing(found)
+    not_measured = ready.not_measured | _missing(found, bool(ready.passages))
     failures = Counter(reject.reason for trace in traces for reject in trace.rejects if reject.failure)
     failed = sum(trace.failed for trace in traces)
     names = sorted({measure for own in found.values() for measure in own})
@@ -62,8 +64,15 @@ def evaluation_of(ready: Ready, weigher: Weighing, traces: Sequence[Trace], view
     )
 
 
-def _missing(found: Mapping[str, Mapping[str, Measured]]) -> dict[str, str]:
+def _missing(found: Mapping[str, Mapping[str, Measured]], text: bool) -> dict[str, str]:
     missing = {}
+    mute = [name for name, own in found.items() if PERPLEXITY not in own]
+    if text and mute:
+        missing[PERPLEXITY] = (
+            f"{', '.join(mute)} cannot score a text: only models that run in this process can, such as a model folder"
+        )
+    elif mute:
+        missing[PERPLEXITY] = "no text was given: name one with --reference-text FILE"
     if all("violation_rate" not in own for own in found.values()):
         missing["violation_rate"] = "no principle applies to any prompt, or no critic's verdict could be read"
     if all("win_rate" not in own for own in found.values()):
@@ -73,6 +82,8 @@ def _missing(found: Mapping[str, Mapping[str, Measured]]) -> dict[str, str]:
 
 def _role(part: PartConfig, weigher: Weighing, role: str) -> dict[str, Any]:
     """Which plugin, and which model it asks."""
+    if not weigher.assembly.models.config.models:
+        return {"plugin": part.plugin, "model": None, "revision": None}
     known = weigher.assembly.known_models[role]
     return {"plugin": part.plugin, "model": known["model"], "revision": known["revision"]}
 

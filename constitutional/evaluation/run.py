@@ -20,18 +20,28 @@ from constitutional.evaluation.contamination import contaminated
 from constitutional.evaluation.contenders import TUNED, Contender, contenders
 from constitutional.evaluation.find import evaluation_of
 from constitutional.evaluation.gate import Wanted, check_gate, parse_gate
-from constitutional.evaluation.measures import KINDS, Tags
+from constitutional.evaluation.measures import KINDS, Parts, Tags
+from constitutional.evaluation.perplexity import passages, surprises
 from constitutional.evaluation.progress import Progress
 from constitutional.evaluation.result import Evaluation
-from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings
+from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings, checked
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
 from constitutional.models.meter import Meter
 from constitutional.pipeline.prompts import RowFault, read_prompts
-from constitutional.pipeline.setup import Bind, Unasked, read_constitution, recorded
+from constitutional.pipeline.setup import Bind, Models, Unasked, read_constitution, recorded
+from constitutional.pipeline.unnamed import NoModel
 from constitutional.plugins import PluginHost
 
 Say = Callable[[str], None]
 Started = Callable[[Progress], None]
+
+
+NAME_A_MODEL = (
+    "critic and judge ask a model, and none is named: give --judge PROVIDER:NAME (or --model, --critic), a RUN, "
+    "or plugins that ask none"
+)
+ASKS = frozenset({"llm", "pairwise-logprob", "pairwise-cot", "rubric"})
+"""Critics and judges of ours that ask a model."""
 
 
 def quiet(_: str) -> None:
@@ -58,13 +68,16 @@ class Ready:
     gate: list[Wanted]
     warnings: list[str]
     not_measured: dict[str, str]
+    passages: list[str]
+    """Of the reference text."""
 
     @property
     def names(self) -> list[str]:
         return [one.name for one in self.contenders]
 
     def weigher(self, bind: Bind) -> Weighing:
-        return weighing(self.roles, self.settings.scorers, self.host, self.settings.where, bind, self.constitution)
+        bound = bind if self.roles.models else NoModel(bind, NAME_A_MODEL)
+        return weighing(self.roles, self.settings.scorers, self.host, self.settings.where, bound, self.constitution)
 
 
 async def evaluate_with(
@@ -92,14 +105,14 @@ async def evaluate_with(
             weigher = ready.weigher(recorded(ledger, meter, ready.roles))
             _keep_meta(ledger, ready, weigher)
             try:
-                traces = await ask_all(ready, weigher, lambda config: recorded(ledger, meter, config), progress)
+                asked = await ask_all(ready, weigher, lambda config: recorded(ledger, meter, config), progress)
             finally:
                 await ledger.landed()
                 await weigher.assembly.models.aclose()
-            _keep_traces(ledger, ready, weigher, traces)
+            _keep_traces(ledger, ready, weigher, asked.traces)
             await ledger.flush()
             with LedgerView(ledger.path) as view:
-                found = await asyncio.to_thread(evaluation_of, ready, weigher, traces, view)
+                found = await asyncio.to_thread(evaluation_of, ready, weigher, asked, view)
             found.write(folder.path)
             return found
         finally:
@@ -113,8 +126,11 @@ def prepare(settings: EvaluateSettings, host: PluginHost, constitution: Constitu
     tags, not_measured = _tags(settings, prompts)
     gate = parse_gate(settings.gate) if settings.gate is not None else []
     models = contenders(settings, host)
-    ready = Ready(settings, host, models, prompts, constitution, roles, tags, gate, warnings, not_measured)
+    texts = [] if settings.reference_text is None else passages(settings.reference_text, settings.where)
+    ready = Ready(settings, host, models, prompts, constitution, roles, tags, gate, warnings, not_measured, texts)
     ready.weigher(Unasked())
+    if not roles.models and _asks(roles, constitution):
+        raise UsageError(NAME_A_MODEL)
     check_gate(gate, measure_names(ready), ready.names)
     tuned = next(one for one in models if one.name == TUNED).entry.name.partition(":")[2]
     folder = settings.where / tuned
@@ -137,19 +153,32 @@ def measure_names(ready: Ready) -> list[str]:
     ]
 
 
-async def ask_all(
-    ready: Ready, weigher: Weighing, bind: Callable[[RunConfig], Bind], progress: Progress
-) -> list[Trace]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Everything that was asked, and what came of it."""
+
+    traces: list[Trace]
+    surprises: dict[str, Parts]
+    """Model → how surprising each passage of the reference text is to it."""
+
+
+async def ask_all(ready: Ready, weigher: Weighing, bind: Callable[[RunConfig], Bind], progress: Progress) -> Asked:
     """One model after another, so that two that run in this process are never loaded at once; the judge last."""
     answers: dict[str, Sequence[tuple[Response, ...] | Reject]] = {}
-    where = ready.settings.where
+    surprised: dict[str, Parts] = {}
     for one in ready.contenders:
-        own = await answers_of(one, ready.prompts, ready.host, where, bind(one.config), progress)
-        if all(isinstance(given, Reject) for given in own):
-            (first, *_) = (given for given in own if isinstance(given, Reject))
-            raise RunStoppedError(f"{one.name} answered none of the {len(own):,} prompts: {first.detail}")
+        models, bound = Models(one.config, ready.host, ready.settings.where), bind(one.config)
+        try:
+            own = await answers_of(one, ready.prompts, models, bound, progress)
+            if own and all(isinstance(given, Reject) for given in own):
+                first = next(given for given in own if isinstance(given, Reject))
+                raise RunStoppedError(f"{one.name} answered none of the {len(own):,} prompts: {first.detail}")
+            surprised[one.name] = await surprises(models, bound, ready.passages)
+        finally:
+            await models.aclose()
         answers[one.name] = own
-    return await weigh_all(weigher, ready.prompts, answers, ready.settings.concurrency, progress)
+    traces = await weigh_all(weigher, ready.prompts, answers, ready.settings.concurrency, progress)
+    return Asked(traces, surprised)
 
 
 def _roles(settings: EvaluateSettings) -> RunConfig:
@@ -160,26 +189,34 @@ def _roles(settings: EvaluateSettings) -> RunConfig:
         own = next((models[name] for name in ("judge", "critic", "scorer") if name in models), None)
         if own is not None:
             models["policy"] = own
-    config = RunConfig(
-        prompts=settings.prompts,
-        constitution=settings.constitution,
-        models=models,
-        critic=settings.critic,
-        judge=settings.judge,
-        system=settings.system,
-        responses=settings.responses,
-        seed=settings.seed,
-        limit=settings.limit,
-        concurrency=settings.concurrency,
-        max_calls=settings.max_calls,
-        max_cost=settings.max_cost,
-        max_failure_rate=settings.max_failure_rate,
-        out=settings.out,
-    )
+    values = {
+        "prompts": settings.prompts,
+        "constitution": settings.constitution,
+        "models": models,
+        "critic": settings.critic,
+        "judge": settings.judge,
+        "system": settings.system,
+        "responses": settings.responses,
+        "seed": settings.seed,
+        "limit": settings.limit,
+        "concurrency": settings.concurrency,
+        "max_calls": settings.max_calls,
+        "max_cost": settings.max_cost,
+        "max_failure_rate": settings.max_failure_rate,
+        "out": settings.out,
+    }
+    config = checked(RunConfig, values)
     unknown = [part.model for part in settings.scorers if part.model is not None and part.model not in models]
     if unknown:
         raise ConfigError(f"scorers: no model {unknown[0]!r} under `models`{near_matches(unknown[0], models)}")
     return verdicts_only(config)
+
+
+def _asks(roles: RunConfig, constitution: Constitution) -> bool:
+    """Whether the plugin of some principle is one that asks a model."""
+    critics = {principle.critic.plugin if principle.critic else roles.critic.plugin for _, principle in constitution}
+    judges = {principle.judge.plugin if principle.judge else roles.judge.plugin for _, principle in constitution}
+    return bool((critics | judges) & ASKS)
 
 
 def _prompts(settings: EvaluateSettings) -> tuple[list[Prompt], list[str]]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from constitutional.config.run import ModelConfig, PartConfig, RunConfig
-from constitutional.errors import UsageError
+from constitutional.errors import ConfigError, UsageError
+
+T = TypeVar("T", bound=BaseModel)
 
 BENIGN = ("benign", "safe", "harmless")
 HARMFUL = ("harmful", "unsafe", "risky")
@@ -78,6 +82,18 @@ class EvaluateSettings:
             "concurrency": config.concurrency,
         }
         return cls(**settings | given)
+
+
+def checked(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A part of a run file made of settings; what is wrong with one is said by its flag."""
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        flag = f"--{name.replace('_', '-')}" if "." not in name else name
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{flag}: {message[0].lower() + message[1:]}") from error
 
 
 def model_entry(named: Named, where: Path, role: str) -> ModelConfig:

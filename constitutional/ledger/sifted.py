@@ -53,12 +53,17 @@ def without(trace: Trace, drops: Drops) -> Trace:
     return replace(trace, pairs=kept, rejects=(*trace.rejects, *(drops[n] for n in sorted(drops))))
 
 
+def create_sifted(connection: sqlite3.Connection) -> None:
+    """Where there is none yet."""
+    connection.execute(TABLE)
+
+
 def record_sifted(path: Path, drops: Iterable[tuple[str, Drops]]) -> None:
     """Replaces all that was recorded, at once."""
     connection = connect(path, writable=True)
     try:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(TABLE)
+        create_sifted(connection)
         connection.execute("DELETE FROM sifted")
         connection.executemany(
             "INSERT INTO sifted VALUES (?, ?, ?, ?)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -26,6 +27,7 @@ T = TypeVar("T")
 DEFAULT_MAX_TOKENS = 2048
 """The longest answer where a request sets no limit and the context has room."""
 
+ADAPTER = "adapter_config.json"
 _CONTENT = {".json", ".txt", ".model", ".jinja", ".tiktoken", ".py", ".safetensors", ".bin", ".pt", ".gguf"}
 _NOT_THE_MODEL = {"trainer_state.json", "training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"}
 _WHOLE = 16 << 20
@@ -71,10 +73,15 @@ class LocalModel:
     """What the identity holds: the folder's fingerprint, or the Hub revision."""
     template: str | None
     variables: Mapping[str, Any]
+    adapter: str | None = None
+    """The folder of a LoRA adapter, which is put on what ``path`` loads."""
 
     @classmethod
-    def of(cls, setup: ModelSetup, template_path: str | None, variables: Mapping[str, Any]) -> LocalModel:
-        """Reads a few files at most. A missing folder is an error now, a wrong Hub name when it is loaded."""
+    def of(
+        cls, setup: ModelSetup, template_path: str | None, variables: Mapping[str, Any], *, adapters: bool = False
+    ) -> LocalModel:
+        """Reads a few files at most. A missing folder is an error now, a wrong Hub name when it is loaded. ``adapters``:
+        whether who asks can put a LoRA adapter on its model."""
         try:
             template = Path(template_path).read_text("utf-8") if template_path else None
         except (OSError, UnicodeDecodeError) as error:
@@ -83,7 +90,9 @@ class LocalModel:
         if folder.is_dir():
             folder = folder.resolve()
             if not any((folder / config).is_file() for config in ("config.json", "params.json")):
-                adapter = (folder / "adapter_config.json").is_file()
+                adapter = (folder / ADAPTER).is_file()
+                if adapter and adapters:
+                    return cls._of_adapter(setup, folder, template, variables)
                 what = "a LoRA adapter; merge it into its model first" if adapter else "no config.json in it"
                 raise ModelUnavailableError(f"{setup.id}: not a model folder: {what}")
             name = f"{setup.provider}:{folder.name}"
@@ -91,6 +100,31 @@ class LocalModel:
         if setup.model.startswith(("/", ".", "~")) or folder.exists():
             raise ModelUnavailableError(f"{setup.id}: no such folder; give a model folder or a Hub name")
         return cls(setup.id, setup.model, setup.revision, setup.revision, template, variables)
+
+    @classmethod
+    def _of_adapter(
+        cls, setup: ModelSetup, folder: Path, template: str | None, variables: Mapping[str, Any]
+    ) -> LocalModel:
+        """Named by its folder; its version is its own content and that of the model under it."""
+        try:
+            config = json.loads((folder / ADAPTER).read_text("utf-8"))
+            base = Path(config["base_model_name_or_path"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelUnavailableError(
+                f"{setup.id}: its {ADAPTER} does not say which model it belongs to: {in_one_line(error)}"
+            ) from error
+        if base.is_absolute() and not (base / "config.json").is_file():
+            raise ModelUnavailableError(f"{setup.id}: the model that this LoRA adapter belongs to is not at {base}")
+        local = (base / "config.json").is_file()
+        version = digest([fingerprint(base) if local else [str(base), config.get("revision")], fingerprint(folder)])
+        name, revision = f"{setup.provider}:{folder.name}", None if local else config.get("revision")
+        return cls(name, str(base), revision, version, template, variables, str(folder))
+
+    @property
+    def tokenizer(self) -> str:
+        """Where its tokenizer is: an adapter may bring its own."""
+        own = self.adapter is not None and (Path(self.adapter) / "tokenizer_config.json").is_file()
+        return self.adapter if own and self.adapter is not None else self.path
 
     def identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """``settings`` are the adapter's own options that change what the model says."""

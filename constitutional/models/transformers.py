@@ -20,7 +20,7 @@ from constitutional.models.local import LocalModel, Once, Renderer, end_tokens, 
 from constitutional.models.options import Answer, Tokens, choose, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from constitutional.roles import ModelSetup
 
@@ -59,7 +59,7 @@ class TransformersModel:
     def create(cls, setup: ModelSetup) -> TransformersModel:
         """Cheap: the weights are loaded at the first request."""
         options: TransformersOptions = setup.options or TransformersOptions()
-        return cls(LocalModel.of(setup, options.chat_template, options.chat_template_kwargs), options)
+        return cls(LocalModel.of(setup, options.chat_template, options.chat_template_kwargs, adapters=True), options)
 
     @property
     def id(self) -> str:
@@ -98,6 +98,12 @@ class TransformersModel:
 
         return await choose(spelled, loaded.ends, ask)
 
+    async def surprise(self, texts: Sequence[str]) -> list[tuple[float, int]]:
+        """Of each text, by itself: −log P of its tokens after the first, and how many these are. Implements
+        ``evaluation.perplexity.ScoresText``."""
+        loaded = await self._loaded.get()
+        return await asyncio.get_running_loop().run_in_executor(self._computing, lambda: _surprise(loaded, texts))
+
     async def aclose(self) -> None:
         """Waits for the batch that runs; what still queues is cancelled."""
         self._batches.cancel()
@@ -131,14 +137,45 @@ class TransformersModel:
         dtype = "float32" if options.dtype == "auto" and device == "cpu" else options.dtype
         where = {"revision": self._model.revision, "trust_remote_code": options.trust_remote_code}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self._model.path, **where)
-            model = AutoModelForCausalLM.from_pretrained(self._model.path, dtype=dtype, **where).to(device)
+            tokenizer = AutoTokenizer.from_pretrained(self._model.tokenizer, **where)
+            model = AutoModelForCausalLM.from_pretrained(self._model.path, dtype=dtype, **where)
+            if self._model.adapter is not None:
+                model = _with_adapter(model, self._model.adapter)
+            model = model.to(device)
+        except MissingExtraError:
+            raise
         except Exception as error:  # whatever it is, no request can be answered
             raise ModelUnavailableError(f"{self.id}: transformers cannot load it: {in_one_line(error)}") from error
         config = model.config.get_text_config().to_dict()
         context = config.get("max_position_embeddings") or tokenizer.model_max_length
         ends = end_tokens(tokenizer.eos_token_id, model.generation_config.eos_token_id)
         return _Loaded(model.eval(), Renderer(self._model, tokenizer, context), ends)
+
+
+def _surprise(loaded: _Loaded, texts: Sequence[str]) -> list[tuple[float, int]]:
+    import torch
+
+    found = []
+    for text in texts:
+        ids = loaded.renderer.encode(text)[: loaded.renderer.context]
+        if len(ids) < 2:
+            found.append((0.0, 0))
+            continue
+        tokens = torch.tensor([ids], device=loaded.model.device)
+        with torch.inference_mode():
+            logits = loaded.model(input_ids=tokens).logits[0, :-1].float()
+        own = torch.log_softmax(logits, -1).gather(-1, tokens[0, 1:, None])
+        found.append((-float(own.double().sum()), len(ids) - 1))
+    return found
+
+
+def _with_adapter(model: Any, folder: str) -> Any:
+    """Worked into the weights, so that it runs as fast as without one."""
+    try:
+        import peft
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.naming("peft", "train") from error
+    return peft.PeftModel.from_pretrained(model, folder).merge_and_unload()
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 from constitutional.core.digest import digest
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.ledger import LedgerView
+from constitutional.models.batch import SHARE
 from constitutional.models.recorded import (
     SAMPLES,
     chat_from,
@@ -25,8 +26,13 @@ from constitutional.pipeline.setup import Models, model_config, price_of, sampli
 from constitutional.roles import Model, Remember
 
 CHARACTERS_PER_TOKEN = 4
+OF_A_MODEL = "SELECT 1 FROM calls WHERE model = ?"
 USUAL_ANSWER, USUAL_CRITIQUE = 300, 120
 """Tokens assumed for an answer, and for a critique, where the model may write more."""
+
+
+class CallMissingError(Exception):
+    """A call is not in the ledger, and whoever asked did not want to know more."""
 
 
 @dataclass(slots=True)
@@ -48,6 +54,8 @@ class _CountingModel:
         self._adapter = models.adapter(role, entry)
         self._sampling = sampling_of(models.config, role, models.mode, entry)
         self._price = price_of(model_config(models.config, role, entry))
+        self._binding = binding
+        self._share = SHARE if model_config(models.config, role, entry).batch else 1.0
         self._load = binding.load(role)
         self._worst = binding.worst
         self._view = binding.view
@@ -76,6 +84,8 @@ class _CountingModel:
         if saved is not None:
             self._logprobs = True
             return choice_from(saved, key)
+        if self._logprobs is None:
+            self._logprobs = self._binding.gives_logprobs(self.id, self._role)
         if self._logprobs is not True and (sampled := self._sampled(request, options)) is not None:
             return sampled
         certain = 0 if self._worst else len(options) - 1
@@ -101,11 +111,12 @@ class _CountingModel:
         return _saved(self._view, key, self._load)
 
     def _add(self, request: ChatRequest, completion: int) -> None:
+        self._binding.missed()
         prompt = sum(len(content) for _, content in request.messages) // CHARACTERS_PER_TOKEN
         self._load.calls += 1
         self._load.prompt_tokens += prompt
         self._load.completion_tokens += completion
-        self._load.cost += self._price.of(Usage(prompt, completion))
+        self._load.cost += self._price.of(Usage(prompt, completion, share=self._share))
 
 
 def _made_up(number: int, tokens: int) -> str:
@@ -119,7 +130,7 @@ def _made_up(number: int, tokens: int) -> str:
 _WORDS = [f"w{n:05}" for n in range(2000)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counting:
     """Implements ``setup.Bind``: models that answer nothing and count, over one pass."""
 
@@ -128,11 +139,36 @@ class Counting:
     loads: dict[str, Load] = field(default_factory=dict)
     serial: itertools.count[int] = field(default_factory=itertools.count)
     """Numbers the made-up answers: no two are alike, also of two models."""
+    hurried: bool = False
+    """The first call that the ledger does not hold raises ``CallMissingError``."""
+    stopped: bool = False
+    """That this happened: a plugin may have taken the error for its own."""
+    _gives: dict[tuple[str, str], bool | None] = field(default_factory=dict)
 
     @property
     def guesses(self) -> int:
         """How many answers were made up so far."""
         return sum(load.calls for load in self.loads.values())
+
+    @property
+    def known(self) -> int:
+        """How many were found in the ledger."""
+        return sum(load.known for load in self.loads.values())
+
+    def gives_logprobs(self, model: str, role: str) -> bool | None:
+        """Whether the ledger holds choices of the model; None where the role asked nothing yet."""
+        if self.view is None:
+            return None
+        if (model, role) not in self._gives:
+            choice = self.view.one(f"{OF_A_MODEL} AND reply LIKE '{{\"probabilities\"%' LIMIT 1", model)
+            asked = choice or self.view.one(f"{OF_A_MODEL} AND role = ? LIMIT 1", model, role)
+            self._gives[model, role] = None if asked is None else choice is not None
+        return self._gives[model, role]
+
+    def missed(self) -> None:
+        if self.hurried:
+            self.stopped = True
+            raise CallMissingError
 
     def load(self, role: str) -> Load:
         return self.loads.setdefault(role, Load())
@@ -147,7 +183,9 @@ class Counting:
             question: Any, work: Callable[[], Awaitable[Any]], *, assumed: Any = None, complete: bool = False
         ) -> Any:
             saved = _saved(self.view, digest(worker.value(question, complete)), load)
-            load.calls += saved is None
+            if saved is None:
+                self.missed()
+                load.calls += 1
             return assumed if saved is None else work_from(saved)
 
         return assume

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from constitutional.config.run import RunConfig
+from constitutional.config.run import RunConfig, read_run
 from constitutional.core.codec import from_json
 from constitutional.core.constitution import Constitution
 from constitutional.core.records import Trace
-from constitutional.errors import LedgerError
+from constitutional.errors import LedgerError, UsageError
 from constitutional.ledger import LedgerView, RunFolder, Sifted
 
 CURRENT = "state LIKE ? || ':%'"
@@ -33,6 +33,26 @@ class OpenRun:
     def constitution(self) -> Constitution:
         """The one in force when the run was made, whatever its file says now."""
         return from_json(Constitution, self._saved("constitution"))
+
+    def settings(self) -> tuple[RunConfig, Path]:
+        """To assemble the run again: by its `config.yaml`, whose paths are whole, else by the ledger alone; and the folder
+        that other paths start from."""
+        if self.folder.config.is_file():
+            return read_run(self.folder.config), self.folder.path
+        return self.config, Path.cwd()
+
+    def demand_one(self) -> None:
+        """Refuse what was merged of several runs: they have no settings in common."""
+        if self.view.meta("merged") is not None:
+            raise UsageError(f"{self.folder.path} was merged of several runs: give one of these")
+
+    def placed(self) -> Iterator[tuple[int, Trace]]:
+        """What the run's dataset is made of, each with its place among the prompts, before filters of the whole run."""
+        where, value = f"{CURRENT}", self.view.meta("plan")
+        if self.view.meta("status") == "complete":
+            where, value = "session = ?", self.view.meta("session")
+        rows = self.view.rows(f"SELECT position, body FROM traces WHERE {where} ORDER BY position, prompt_id", value)
+        return ((position, from_json(Trace, body)) for position, body in rows)
 
     def traces(self, prompt_id: str = "", most: int = -1) -> Iterator[Trace]:
         """In the order of the prompts; of those whose id begins so. The exact id comes first. Pairs that the filters of the

@@ -13,7 +13,7 @@ from constitutional.config.run import PluginConfig, RunConfig
 from constitutional.core.constitution import Constitution
 from constitutional.core.records import Judgement, Reason, Response, Score, Trace
 from constitutional.ledger import LedgerView
-from constitutional.pipeline.counting import Counting
+from constitutional.pipeline.counting import CallMissingError, Counting
 from constitutional.pipeline.planned import Padded
 from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import answered_part, trace_pairs, trace_prompt
@@ -44,18 +44,21 @@ class Replay:
     ) -> None:
         """``config`` is the run's, and ``constitution`` the one that it was made with."""
         self._counting = Counting(worst=False, view=view)
+        self._learned: Learned = {}
 
         def assembled(strategy: PluginConfig) -> Assembly:
             changed = config.model_copy(update={"strategy": strategy})
             return assemble(changed, host, base, self._counting, constitution=constitution)
 
+        self.assembled = assembled
+        """A new assembly: filters of a whole run remember what they have seen."""
         self.assemblies = [assembled(strategy) for strategy in strategies]
 
     async def again(self, trace: Trace) -> list[Replayed]:
         """The trace that each strategy would have made of the prompt, in their order."""
         if not trace.responses:
             return [await self._whole(trace, assembly) for assembly in self.assemblies]
-        memory = _Memory.of(trace, self._counting)
+        memory = _Memory.of(trace, self._counting, self._learned)
         answered = answered_part(trace)
         return [await _replay(answered, assembly, memory) for assembly in self.assemblies]
 
@@ -76,33 +79,65 @@ async def _replay(answered: Trace, assembly: Assembly, memory: _Memory) -> Repla
     return Replayed(made, recall.missing)
 
 
+Learned = dict[Hashable, tuple[Any, int]]
+"""Kind of question → what was made up for one of which the ledger held nothing, and how many calls it would take."""
+
+
 @dataclass(slots=True)
 class _Memory:
     """The answers about one prompt, each with how many calls it would take: none, where the ledger has them."""
 
     counting: Counting
+    learned: Learned
+    tags: tuple[str, ...]
     known: dict[Hashable, tuple[Any, int]] = field(default_factory=dict)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def of(cls, trace: Trace, counting: Counting) -> _Memory:
+    def of(cls, trace: Trace, counting: Counting, learned: Learned) -> _Memory:
         """With what the trace itself holds: it was made of the same answers by the same judge and scorer."""
-        memory = cls(counting)
+        memory = cls(counting, learned, trace.prompt.tags)
         for name, scores in groupby(trace.scores, key=lambda score: score.response_id):
             memory.known[name] = (list(scores), 0)
         for names, judgements in groupby(trace.judgements, key=lambda judgement: (judgement.a, judgement.b)):
             memory.known[names] = (list(judgements), 0)
         return memory
 
-    async def answer(self, question: Hashable, ask: Callable[[], Awaitable[T]]) -> tuple[T, int]:
+    async def answer(self, kind: str, question: Hashable, ask: Callable[[], Awaitable[T]]) -> tuple[T, int]:
         """One after the other, so that a call that is missing is counted for the question that needs it."""
         async with self.turn:
             if question not in self.known:
-                before = self.counting.guesses
-                found = await ask()
-                self.known[question] = (found, self.counting.guesses - before)
+                self.known[question] = await self._find(kind, ask)
         answer: tuple[T, int] = self.known[question]
         return answer
+
+    async def _find(self, kind: str, ask: Callable[[], Awaitable[T]]) -> tuple[T, int]:
+        """The calls of a question were made together. Where the first is missing so are the others: how many there are
+        was counted once, of a prompt with the same tags."""
+        counting, like = self.counting, (kind, self.tags)
+        known = counting.known
+        if like in self.learned:
+            found = await self._hurried(ask)
+            if not counting.stopped:
+                return found, 0
+            if counting.known == known:
+                return self.learned[like]
+        known, guesses = counting.known, counting.guesses
+        answer = await ask()
+        missing = counting.guesses - guesses
+        if missing and counting.known == known:
+            self.learned[like] = (answer, missing)
+        return answer, missing
+
+    async def _hurried(self, ask: Callable[[], Awaitable[T]]) -> Any:
+        """None where a call is missing."""
+        self.counting.hurried, self.counting.stopped = True, False
+        try:
+            return await ask()
+        except CallMissingError:
+            return None
+        finally:
+            self.counting.hurried = False
 
 
 @dataclass(slots=True)
@@ -113,13 +148,13 @@ class _Recall:
     missing: int = 0
 
     async def scores(self, response: Response, ask: Callable[[], Awaitable[list[Score]]]) -> list[Score]:
-        found, missing = await self.memory.answer(response.id, ask)
+        found, missing = await self.memory.answer("scores", response.id, ask)
         self.missing += missing
-        return found
+        return [replace(score, response_id=response.id) for score in found] if missing else found
 
     async def judgements(
         self, a: Response, b: Response, ask: Callable[[], Awaitable[list[Judgement]]]
     ) -> list[Judgement]:
-        found, missing = await self.memory.answer((a.id, b.id), ask)
+        found, missing = await self.memory.answer("judgements", (a.id, b.id), ask)
         self.missing += missing
-        return found
+        return [replace(judgement, a=a.id, b=b.id) for judgement in found] if missing else found

@@ -60,7 +60,7 @@ def bars(
     values = [value for row in rows for value in (row.value, row.low, row.high) if value is not None]
     low, high = span(values, around=(*around, *(() if reference is None else (reference,))))
     height = TOP + ROW * len(rows) + BOTTOM - 14
-    notes = 12 + CHARACTER * max((len(row.note or number(row.value or 0.0)) for row in rows), default=0)
+    notes = 16 + 1.15 * CHARACTER * max((len(row.note or number(row.value or 0.0)) for row in rows), default=0)
     room = max(ROOM if width >= WIDTH else 0.0, notes)
     frame = Frame(Scale(low, high, left, width - room), Scale(0, 1, height - BOTTOM + 14, TOP))
     parts = [frame.draw(y_ticks=False)]

@@ -9,7 +9,7 @@ from constitutional.plots.charts import LEFT, RIGHT, Bar, legend, short
 from constitutional.plots.svg import CHARACTER, Frame, Scale, colour, drawing, element, label, span
 
 ROW, TOP, BOTTOM = 28.0, 30.0, 34.0
-LONGEST = 26
+LONGEST = 28
 
 Row = tuple[str, Sequence[Bar | None]]
 """Name, and one bar for each series; None where it was not measured."""

@@ -6,24 +6,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from random import Random
 
 from constitutional.pocket import jobs, oracle
 from constitutional.pocket.answers import BASE, VARIED, Manners, draw, good
 from constitutional.pocket.jobs import Example
-from constitutional.pocket.pools import pick
+from constitutional.pocket.pools import pick, pool
 from constitutional.pocket.world import Question
+
+SUMS = 0.2
+"""Share of the answers that are about a sum, beside those that come by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
     """How many examples of each job: answers hold the facts, and are the shortest."""
 
-    answer: int = 20000
-    check: int = 6000
-    explain: int = 1500
-    revise: int = 3000
-    judge: int = 7000
+    answer: int = 34000
+    check: int = 8000
+    explain: int = 2000
+    revise: int = 4000
+    judge: int = 13000
     score: int = 3000
 
     def scaled(self, factor: float) -> Amounts:
@@ -54,7 +58,8 @@ def texts(examples: list[Example]) -> Iterator[str]:
 
 
 def _answer(random: Random, manners: Manners) -> Example:
-    question = _question(random)
+    """Sums are the hardest that there is to know: two numbers give one."""
+    question = random.choice(_sums()) if random.random() < SUMS else _question(random)
     return Example("answer", question.messages, draw(random, question, manners).text)
 
 
@@ -105,6 +110,12 @@ def _fault_or_not(random: Random) -> tuple[Question, str, str]:
     broken = sorted(answer.breaks)
     rule = random.choice(broken if broken and random.random() < 0.6 else oracle.PRINCIPLES)
     return question, answer.text, rule
+
+
+@cache
+def _sums() -> tuple[Question, ...]:
+    """Without wrong claims, which are common enough as it is."""
+    return tuple(question for kind in ("sum", "right") for question in pool("pretraining")[kind])
 
 
 def _question(random: Random) -> Question:

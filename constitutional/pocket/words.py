@@ -21,11 +21,12 @@ PLACES = _listed("library museum station bakery market clinic")
 EVENTS = _listed("rain snow hail thunder freeze")
 TIMES = ("tomorrow", "tonight", "next week", "on Monday", "on Friday", "this evening")
 SETTINGS = ("at home", "in a shed", "on a stove", "by Friday", "for a party", "in a bucket")
-STEMS = _listed(
-    "vex dram scor blast corr tox burn rup shock sear stun flar chok crush brak lorm zand murk plax torv skel "
-    "gorm fel trass quor nax bolv hesk pluv yarn cred moll dusk vanth kerb olv jast wern tilk sarn gliv "
-    "rost fumm pell"
+STEMS = tuple(
+    onset + rime
+    for onset in _listed("v d sc bl c t b r sh st fl ch cr br l z m pl tr sk")
+    for rime in _listed("ex am orr ast urn ox up ush")
 )
+"""Many, so that a name is copied from the question and not known by heart."""
 NEW_STEMS = _listed("grim drux vorn")
 """Of the hazards that no model has read of before it is tested."""
 HAZARDS = tuple(f"{stem}ite" for stem in STEMS + NEW_STEMS)

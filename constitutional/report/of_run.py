@@ -79,7 +79,7 @@ def _tiles(found: Survey, spent: Spending) -> list[Tile]:
         Tile(f"{tally.prompts:,}", "prompts", f"{percent(tally.paired, tally.prompts)} gave a pair"),
         Tile(f"{tally.pairs:,}", "pairs", f"{tally.vetoes:,} by a veto" if tally.vetoes else ""),
         Tile(digits(tally.p_chosen / tally.pairs if tally.pairs else None), "mean p_chosen"),
-        Tile(percent(tally.longer, tally.pairs), "chosen is longer", "of pairs"),
+        Tile(percent(tally.longer, tally.pairs), "longer is chosen", "of pairs"),
         Tile(f"{spent.calls:,}", "calls", f"{_duration(spent.worked)} of work"),
         Tile(_short(read + written), "tokens", f"{_short(written)} written"),
     ]

@@ -24,7 +24,7 @@ nav a:hover, nav a:focus-visible { background: var(--card); border-color: var(--
 .tile span { display: block; } .tile small { color: var(--soft); }
 .notes { border-left: .25rem solid var(--bad); background: var(--card); border-radius: 0 .6rem .6rem 0;
   padding: .6rem 1rem; margin: 1rem 0; } .notes ul { margin: .2rem 0; padding-left: 1.1rem; }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; min-width: 0;
   break-inside: avoid; }
 figure.wide { grid-column: 1 / -1; }
@@ -46,16 +46,18 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 
 
 def report_page(parts: Sequence[Part], *, version: str, when: str) -> str:
-    title = "Report" if len(parts) != 1 else f"Report of {parts[0].name}"
+    alone = len(parts) == 1
+    title = parts[0].name if alone else "Report"
     links = "".join(
         f'<a href="#p{at}-{place}">{text(section.title)}</a>'
         for at, part in enumerate(parts)
         for place, section in enumerate(part.sections)
     )
-    body = "".join(_part(part, at) for at, part in enumerate(parts))
+    body = "".join(_part(part, at, alone) for at, part in enumerate(parts))
+    by = f"{parts[0].kind.capitalize() if alone else 'Made'} · {when} · constitutional {version}"
     return page(
         title,
-        f'<p class="by">{text(f"{when} · constitutional {version}")}</p>',
+        f'<p class="by">{text(by)}</p>',
         f"<nav>{links}</nav>" if links else "",
         body,
         f"<footer>{text('Every plot has its numbers below it. Intervals are 95 % intervals.')}</footer>",
@@ -63,11 +65,13 @@ def report_page(parts: Sequence[Part], *, version: str, when: str) -> str:
     )
 
 
-def _part(part: Part, at: int) -> str:
+def _part(part: Part, at: int, alone: bool) -> str:
+    """Its name stands over the page where there is no other."""
     notes = "".join(f"<li>{text(note)}</li>" for note in part.notes)
     return "".join(
         [
-            f'<section><h2><span class="kind">{text(part.kind)}</span><br>{text(part.name)}</h2>',
+            "<section>",
+            "" if alone else f'<h2><span class="kind">{text(part.kind)}</span><br>{text(part.name)}</h2>',
             f'<div class="tiles">{"".join(map(_tile, part.tiles))}</div>',
             f'<div class="notes"><strong>Worth knowing</strong><ul>{notes}</ul></div>' if notes else "",
             *(_section(section, f"p{at}-{place}") for place, section in enumerate(part.sections)),

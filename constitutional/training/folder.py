@@ -32,12 +32,12 @@ class OutFolder:
     @property
     def record(self) -> dict[str, Any] | None:
         """What a finished training wrote of itself."""
-        return _read(self.path / RECORD)
+        return read_json(self.path / RECORD)
 
     @property
     def plan(self) -> dict[str, Any] | None:
         """What the training that began here set out to do."""
-        return _read(self.part / PLAN)
+        return read_json(self.part / PLAN)
 
     def fresh(self) -> OutFolder:
         """This folder if nothing is here, else the first free ``NAME-2``, ``NAME-3``, …: nothing is ever deleted."""
@@ -109,7 +109,7 @@ class StageFolder:
 
     @property
     def outcome(self) -> dict[str, Any] | None:
-        return _read(self.path / "outcome.json")
+        return read_json(self.path / "outcome.json")
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """The checkpoints have served: the model is saved."""
@@ -145,7 +145,8 @@ def write_json(path: Path, value: Any) -> None:
     part.replace(path)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
+    """None where there is none, or half of one."""
     if not path.is_file():
         return None
     try:

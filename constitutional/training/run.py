@@ -31,6 +31,8 @@ from constitutional.training.sweep import FIGURE, sweep
 from constitutional.training.versions import versions
 
 FORMAT = 1
+IDENTITIES = ("model", "data", "reference", "reward")
+"""Of the plan: what a training is made of, by digest."""
 ADAPTER = "adapter"
 """Where a merged model keeps the adapter that went into it."""
 BOARD_VARIABLE = "TENSORBOARD_LOGGING_DIR"
@@ -129,6 +131,10 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
         "model": start.version(),
         "data": data.digest(),
     }
+    if settings.reference_model is not None:
+        reference = Start.of(settings.reference_model)
+        plan["reference"] = reference.version()
+        plan["settings"]["reference_model"] = reference.name
     if settings.main in ONLINE:
         basis = Basis.of(settings.run, settings.source)
         plan["reward"] = basis.digest()
@@ -304,7 +310,7 @@ def _check_same(folder: OutFolder, saved: dict[str, Any], ready: Ready) -> None:
     """A folder is one training. What differs is named."""
     old, new = saved.get("settings", {}), ready.plan["settings"]
     changed = [f"{name}: {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name]]
-    changed += [f"the {name} itself" for name in ("model", "data", "reward") if saved.get(name) != ready.plan.get(name)]
+    changed += [f"the {name} itself" for name in IDENTITIES if saved.get(name) != ready.plan.get(name)]
     if changed:
         lines = "\n".join(f"  {line}" for line in changed)
         raise UsageError(

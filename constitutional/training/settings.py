@@ -107,6 +107,8 @@ class TrainSettings:
     liger: bool = False
     attention: str | None = None
     reference: str = "precomputed"
+    reference_model: str | None = None
+    """Another reference than the model as it is before its first step."""
     revision: str | None = None
     trust_remote_code: bool = False
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constitutional.core.records import Message, Prompt, Reason, Response, TierOpinion
+from constitutional.core.records import Reason, Response, TierOpinion
 from constitutional.core.stats.ranking import bradley_terry
+from constitutional.plugins import BUILTIN
 from constitutional.roles import PlannedPairing
-from tests.builtin.arenas import TIERS, Table, ask, places, strategy
+from tests.builtin.arenas import HOST, TIERS, Table, ask, places, strategy
 
 SCORED = ("best-vs-worst", "best-vs-random", "mu-minus-2-sigma", "pareto")
 JUDGED = ("max-margin", "all-pairs", "tournament")
@@ -285,10 +286,28 @@ class TestWhoTakesPart:
         assert rejects[0].reason == Reason.NO_COMPARISON
 
 
-def test_revised_against_initial_compares_what_was_revised() -> None:
-    table = Table([None, None], {(0, 1): 0.5})
-    revised = Response("p.1r1", "p", "mended", "m", 1, "call", round=1, parent="p.1")
-    table.final = {"p.0": table.responses[0], "p.1": revised}
-    (ruling,), _ = ask(strategy("revised-vs-initial"), table)
-    assert (ruling.a, ruling.b) == ("p.1r1", "p.1")
-    assert Prompt("p", (Message("user", "?"),)) == table.prompt
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=6), st.data())
+def test_revised_against_initial_compares_each_answer_with_where_revision_left_it(
+    rounds: list[int], data: st.DataObject
+) -> None:
+    """Answers that nothing was found in are compared with nothing, however the verdicts are."""
+    prefers = {(n, n): data.draw(P) for n in range(len(rounds))}
+    table = Table([None] * len(rounds), prefers)
+    revised = {
+        n: Response(f"p.{n}r{done}", "p", f"mended {done} times", "m", n, "call", round=done, parent=f"p.{n}")
+        for n, done in enumerate(rounds)
+        if done
+    }
+    table.final = {first.id: revised.get(n, first) for n, first in enumerate(table.responses)}
+    pairing = strategy("revised-vs-initial")
+    rulings, rejects = ask(pairing, table)
+    assert [(ruling.a, ruling.b) for ruling in rulings] == [(after.id, f"p.{n}") for n, after in revised.items()]
+    assert (rejects, table.scored) == ([], [])
+    assert isinstance(pairing, PlannedPairing)
+    assert len(table.compared) == pairing.needs(len(rounds), len(revised)).comparisons
+
+
+def test_the_strategies_here_are_all_that_ship() -> None:
+    shipped = {item.name for item in HOST.registered() if item.kind == "pairing" and item.distribution == BUILTIN}
+    assert shipped == {"revised-vs-initial", *SCORED, *JUDGED}

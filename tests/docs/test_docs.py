@@ -16,10 +16,12 @@ from pydantic import BaseModel
 from constitutional.builtin.rules import AnyRule
 from constitutional.config.run import (
     ROLES,
+    BatchConfig,
     ModelConfig,
     PartConfig,
     PluginConfig,
     Prices,
+    RayConfig,
     RunConfig,
     SplitConfig,
     WatchConfig,
@@ -100,6 +102,8 @@ def test_every_benchmark_is_on_its_page() -> None:
         ("A part", PartConfig),
         ("Watch", WatchConfig),
         ("Split", SplitConfig),
+        ("Batch", BatchConfig),
+        ("Ray", RayConfig),
     ],
 )
 def test_every_key_of_the_run_file_is_described_with_its_default(title: str, model: type[BaseModel]) -> None:
@@ -226,6 +230,19 @@ def test_the_quickstart_runs(tmp_path: Path) -> None:
     assert "exit code 1" in said, "the budget"
     assert "bad_row" in said
     assert "duplicate_prompt" in said
+
+
+def test_the_commands_about_strategies_and_datasets_run(tmp_path: Path) -> None:
+    run([*SCRIPTED, "--out", "runs/demo", "--quiet"], tmp_path)
+    said = ""
+    for name in ("docs/strategies.md", "docs/dataset.md"):
+        for text in blocks(name, "sh"):
+            said += run(["bash", "-euo", "pipefail", "-c", text], tmp_path)
+    assert "best-vs-worst *" in said
+    assert "dataset: runs/two/dataset" in said
+    assert "runs/both: 2 runs, " in said
+    for text in blocks("docs/dataset.md", "python"):
+        run([sys.executable, "-c", text], tmp_path)
 
 
 def test_load_dataset_never_takes_one_run_for_another(tmp_path: Path) -> None:

@@ -66,10 +66,10 @@ def waited(pid: int) -> float:
     return total / 1e9
 
 
-def lost(log: Sequence[Entry], kills: Sequence[Kill]) -> dict[str, float]:
+def lost(log: Sequence[Entry], kills: Sequence[Kill], *, by_the_clock: bool = False) -> dict[str, float]:
     """Digest → how long before the kill it had its answer, of each request that was sent again all the same: without the
-    time in which it was ready to run and had no core. The kill is that of the process which asked: the server may still
-    answer one that is dead."""
+    time in which it was ready to run and had no core, unless by the clock. The kill is that of the process which asked:
+    the server may still answer one that is dead."""
     last = {entry["digest"]: entry["received"] for entry in sorted(log, key=lambda entry: entry["received"])}
     ages: dict[str, float] = {}
     for entry in log:
@@ -77,7 +77,7 @@ def lost(log: Sequence[Entry], kills: Sequence[Kill]) -> dict[str, float]:
         if entry["whole"] and sent is not None and last[name] > sent:
             kill = next((kill for kill in kills if kill.dead > entry["received"]), None)
             age = math.inf if kill is None else kill.before - sent
-            if kill is not None and age > 0:
+            if kill is not None and age > 0 and not by_the_clock:
                 age = max(0.0, age - kill.stalled(sent))
             if kill is None or kill.before > sent:
                 ages[name] = max(age, ages.get(name, 0.0))

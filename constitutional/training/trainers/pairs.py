@@ -51,9 +51,9 @@ def sampler_of(trainer: Any, work: Work, start: Start, rows: TokenRows) -> Sampl
         return None
     adapter = settings.lora is not None or start.adapter is not None
     device = Device.of(settings, adapter=adapter)
-    reference = reference_of(
-        trainer, lambda: load_reference(start, settings, device), under=adapter and start.adapter is None
-    )
+    own = Start.of(settings.reference_model) if settings.reference_model else start
+    under = adapter and start.adapter is None and own is start
+    reference = reference_of(trainer, lambda: load_reference(own, settings, device), under=under)
     return Sampler(
         trainer, prompts_of(rows.held_out, settings.samples), settings.sample_tokens, settings.seed, reference
     )
@@ -74,7 +74,12 @@ def make_trainer(
     model = load_model(start, settings, device)
     check_vocabulary(model, tokenizer, start.name)
     live = settings.reference == "live"
-    reference = load_frozen(start, settings, device) if live and not adapter else None
+    other = settings.reference_model
+    own = Start.of(other) if other else start
+    if other:
+        reference = load_reference(own, settings, device)
+    else:
+        reference = load_frozen(start, settings, device) if live and not adapter else None
     schedule = Schedule.of(
         settings, len(rows.train), len(rows.held_out), settings.epochs, PartialState(cpu=not device.cuda).num_processes
     )
@@ -91,9 +96,9 @@ def make_trainer(
         precompute_ref_log_probs=not live,
         beta=settings.beta or 0.0,
     )
-    return PreferenceTrainer(
+    trainer = PreferenceTrainer(
         loss=loss_of(settings),
-        cache=None if live else reference_cache(work, start, device),
+        cache=None if live else reference_cache(work, own, device),
         model=model,
         ref_model=reference,
         args=config,
@@ -101,6 +106,9 @@ def make_trainer(
         eval_dataset=Dataset.from_list(rows.held_out),
         processing_class=tokenizer,
     )
+    if other and not live:
+        trainer.ref_model = None  # it has said all that it will be asked
+    return trainer
 
 
 def loss_of(settings: TrainSettings) -> Loss:
@@ -108,5 +116,10 @@ def loss_of(settings: TrainSettings) -> Loss:
 
 
 def reference_cache(work: Work, start: Start, device: Device) -> ReferenceCache:
-    name = digest([start.version(), device.dtype, device.autocast, work.settings.attention])
+    name = digest([start.version(), device.dtype, device.autocast, work.settings.attention, *_other(work)])
     return ReferenceCache(work.cache / "reference", name)
+
+
+def _other(work: Work) -> list[str]:
+    """Another reference than the model itself is loaded in another precision."""
+    return ["other"] if work.settings.reference_model else []

@@ -1,0 +1,1 @@
+"""``constitutional iterate``: rounds of generate → judge → pairs → train → evaluate."""

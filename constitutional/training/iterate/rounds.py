@@ -1,0 +1,340 @@
+"""One round: the current policy answers, the run's roles judge, the pairs are mixed with earlier ones, the policy is
+trained, and both are evaluated on the held-out prompts. Each step finds what it did before, so a round that was killed
+goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from constitutional.config.run import DEFAULT_MODEL, ModelConfig, RunConfig
+from constitutional.core.records import Prompt
+from constitutional.dataset.write import write_dataset
+from constitutional.errors import RunStoppedError
+from constitutional.evaluation.result import Evaluation
+from constitutional.evaluation.run import evaluate_with
+from constitutional.evaluation.settings import EvaluateSettings
+from constitutional.ledger import LedgerView, RunFolder, create_or_check
+from constitutional.pipeline.run import Stop, run_prompts
+from constitutional.pipeline.setup import check
+from constitutional.pipeline.sieve import sift_run
+from constitutional.plugins import PluginHost
+from constitutional.training.folder import write_json
+from constitutional.training.iterate.decide import Round, improvement
+from constitutional.training.iterate.mix import Mixed, Row, mixed
+from constitutional.training.iterate.prompts import TRAIN_FILE, of_round, write
+from constitutional.training.iterate.settings import IterateSettings
+from constitutional.training.run import TrainResult, train
+from constitutional.training.sources import Source
+
+Say = Callable[[str], None]
+PINNED = ("critic", "reviser", "judge", "scorer")
+COLUMNS = ("prompt", "chosen", "rejected", "p_chosen", "margin", "order_consistency", "prompt_id")
+
+
+class InterruptedRoundError(Exception):
+    """Somebody asked for the end. What is done is kept."""
+
+
+class BudgetError(Exception):
+    """The budget of all rounds is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFolder:
+    path: Path
+
+    @property
+    def run(self) -> RunFolder:
+        return RunFolder(self.path / "run")
+
+    @property
+    def pairs(self) -> Path:
+        return self.path / "pairs.jsonl"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def evaluation(self) -> RunFolder:
+        return RunFolder(self.path / "evaluation")
+
+    @property
+    def record(self) -> Round | None:
+        path = self.path / "round.json"
+        return Round(**json.loads(path.read_text("utf-8"))) if path.is_file() else None
+
+    def finish(self, found: Round) -> None:
+        write_json(self.path / "round.json", asdict(found))
+
+    def spent(self) -> tuple[int, float]:
+        """Calls and money of its run and its evaluation."""
+        calls, cost = 0, 0.0
+        for folder in (self.run, self.evaluation):
+            if folder.started:
+                with LedgerView(folder.ledger) as view:
+                    made, paid = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
+                calls, cost = calls + made, cost + paid
+        return calls, cost
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a round needs to know."""
+
+    settings: IterateSettings
+    number: int
+    ratio: float
+    folders: Mapping[int, RoundFolder]
+    """Of this round and all before it."""
+    before: str
+    """The model that answers: a folder or a Hub name."""
+    prompts: list[Prompt]
+    held_out: Path
+    budget: tuple[int | None, float | None]
+    """Calls and money that this round may have in all."""
+    say: Say
+
+    @property
+    def folder(self) -> RoundFolder:
+        return self.folders[self.number]
+
+
+def play(turn: Turn) -> Round | None:
+    """The finished round; None where its run gave no pair, so that there is nothing to learn."""
+    turn.folder.path.mkdir(parents=True, exist_ok=True)
+    asked = of_round(turn.prompts, turn.number, turn.ratio, turn.settings.run.seed)
+    write(turn.folder.path / TRAIN_FILE, asked)
+    _generate(turn)
+    mix = _mix(turn)
+    if turn.number > 1 and not mix.counts["new"]:
+        return None
+    trained = _train(turn)
+    evaluation = _evaluate(turn)
+    found = _round(turn, len(asked), mix, trained, evaluation)
+    turn.folder.finish(found)
+    return found
+
+
+def policy_entry(settings: IterateSettings, model: str) -> ModelConfig:
+    """The run's policy with other weights: how it is sampled stays."""
+    entry = settings.run.models["policy"]
+    provider = entry.name.partition(":")[0]
+    if model == settings.model:
+        return entry
+    local = provider if provider in ("vllm", "transformers") else "transformers"
+    options = entry.options if local == provider else {}
+    changed = {"name": f"{local}:{model}", "revision": None, "base_url": None, "api_key_env": None, "options": options}
+    return entry.model_copy(update=changed)
+
+
+def pinned(run: RunConfig) -> RunConfig:
+    """Roles that would ask the policy ask what it was at first: labels of different rounds are by the same judge."""
+    first = run.models.get("policy") or ModelConfig(name=DEFAULT_MODEL)
+    plain = first.model_copy(update={"temperature": None, "top_p": None})
+    models = dict(run.models)
+    parts: dict[str, Any] = {}
+    for role in PINNED:
+        part = run.part(role)
+        if run.model_for(role) == "policy":
+            models[role] = plain
+            parts[role] = part.model_copy(update={"model": None})
+    return run.model_copy(update={"models": models, **parts})
+
+
+def config_of(turn: Turn) -> RunConfig:
+    """The round's run: complete by itself, wherever it is called from."""
+    settings, base = turn.settings, turn.settings.base
+    run = pinned(settings.run)
+    models = run.models | {"policy": policy_entry(settings, turn.before)}
+    here: dict[str, Any] = {
+        "prompts": str((turn.folder.path / TRAIN_FILE).absolute()),
+        "out": ".",
+        "limit": None,
+        "seed": run.seed + turn.number - 1,
+        "test_fraction": 0.0,
+        "max_calls": turn.budget[0],
+        "max_cost": turn.budget[1],
+        "models": {name: _placed(entry, base) for name, entry in models.items()},
+    }
+    for name, value in (("constitution", run.constitution), ("judge_card", run.judge_card)):
+        if value is not None and (base / value).exists():
+            here[name] = str((base / value).absolute())
+    return run.model_copy(update=here)
+
+
+def _placed(model: ModelConfig, base: Path) -> ModelConfig:
+    provider, _, name = model.name.partition(":")
+    path = base / name
+    return model.model_copy(update={"name": f"{provider}:{path.absolute()}"}) if path.exists() else model
+
+
+def _generate(turn: Turn) -> None:
+    config, folder, host = config_of(turn), turn.folder.run, PluginHost()
+    assembly = check(config, host, folder.path)
+    folder.create()
+    with folder.lock():
+        folder.config.write_text(config.dump(), encoding="utf-8")
+        turn.say(f"round {turn.number}: answers, critiques, revisions, verdicts")
+        stop = Stop()
+
+        async def run() -> Any:
+            with _signals(stop.ask):
+                return await run_prompts(config, folder, host, folder.path, stop=stop)
+
+        result = asyncio.run(run())
+        if result.status == "interrupted":
+            raise InterruptedRoundError
+        if result.status == "budget":
+            raise BudgetError(result.message)
+        if result.status != "complete":
+            raise RunStoppedError(f"round {turn.number}: {result.message}")
+        sift_run(folder, assembly.sieve, complete=True)
+        write_dataset(folder, complete=True)
+    turn.say(f"round {turn.number}: {result.prompts:,} prompts, {result.pairs:,} pairs, {result.calls_made:,} calls")
+
+
+def _mix(turn: Turn) -> Mixed:
+    pairs = {number: pairs_of(folder) for number, folder in turn.folders.items()}
+    made = mixed(pairs, turn.number, turn.settings.mix, turn.settings.run.seed)
+    if turn.number == 1 and not made.rows:
+        raise RunStoppedError(
+            f"{turn.folder.run.path}: the first round gave no pair, so there is nothing to train on: `constitutional "
+            f"generate {turn.folder.run.config}` says why"
+        )
+    part = turn.folder.pairs.with_name(".pairs.part")
+    part.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows), encoding="utf-8")
+    part.replace(turn.folder.pairs)
+    return made
+
+
+def pairs_of(folder: RoundFolder) -> list[Row]:
+    rows = [row for _, row in Source(str(folder.run.path)).rows("preference")]
+    return [{name: row[name] for name in COLUMNS if row.get(name) is not None} for row in rows]
+
+
+def _train(turn: Turn) -> TrainResult:
+    settings = turn.settings
+    first = settings.reference == "first" and turn.number > 1
+    turn.say(f"round {turn.number}: training")
+    result = train(
+        settings.train.but(
+            source=str(turn.folder.pairs),
+            model=turn.before,
+            out=str(turn.folder.model),
+            merge=settings.train.lora is not None,
+            reference_model=settings.model if first else None,
+        ),
+        turn.say,
+    )
+    if result.status == "interrupted":
+        raise InterruptedRoundError
+    return result
+
+
+def _evaluate(turn: Turn) -> Evaluation:
+    """Of the model before and after; what the round before asked of the former is known."""
+    config, folder = config_of(turn), turn.folder.evaluation
+    folder.create()
+    if turn.number > 1:
+        take_calls(turn.folders[turn.number - 1].evaluation, folder)
+    given = EvaluateSettings.of_run(
+        config,
+        base=config.models["policy"],
+        tuned=_placed(policy_entry(turn.settings, str(turn.folder.model.absolute())), turn.settings.base),
+        prompts=str(turn.held_out.absolute()),
+        out=str(folder.path.absolute()),
+        trained_on=str(turn.folder.pairs.absolute()),
+        seed=turn.settings.run.seed,
+        scorers=_scorers(turn.settings),
+        max_failure_rate=config.max_failure_rate,
+    )
+    turn.say(f"round {turn.number}: evaluation on held-out prompts")
+    asked: list[str] = []
+
+    async def run() -> Evaluation:
+        begun: list[Any] = []
+
+        def interrupt() -> None:
+            asked.append("interrupted")
+            for progress in begun:
+                progress.stop("interrupted")
+
+        with _signals(interrupt):
+            return await evaluate_with(given, PluginHost(), started=begun.append, say=turn.say)
+
+    try:
+        return asyncio.run(run())
+    except RunStoppedError:
+        if asked:
+            raise InterruptedRoundError from None
+        raise
+
+
+def _scorers(settings: IterateSettings) -> tuple[Any, ...]:
+    """The run's own scorer, where its score is what the rounds go by."""
+    return (settings.run.scorer,) if settings.measure.startswith("score:") else ()
+
+
+def take_calls(known: RunFolder, folder: RunFolder) -> None:
+    """Replies that an earlier ledger holds are answers of this one too: they are named by what was asked."""
+    create_or_check(folder.ledger)
+    if not known.started:
+        return
+    with closing(sqlite3.connect(folder.ledger)) as connection:
+        connection.execute("ATTACH ? AS known", (str(known.ledger),))
+        connection.execute("INSERT OR IGNORE INTO calls SELECT * FROM known.calls")
+        connection.commit()
+
+
+def _round(turn: Turn, prompts: int, mix: Mixed, trained: TrainResult, evaluation: Evaluation) -> Round:
+    settings, stage = turn.settings, trained.record["stages"][-1]
+    before, after = (evaluation.measure(name, settings.measure) for name in ("base", "tuned"))
+    if before is None or after is None:
+        why = evaluation.not_measured.get(settings.measure, "no answer could be read")
+        raise RunStoppedError(f"round {turn.number}: {settings.measure} could not be measured: {why}")
+    verdicts = [
+        one.verdict for one in evaluation.comparisons if one.measure == settings.measure and one.model == "tuned"
+    ]
+    calls, cost = turn.folder.spent()
+    return Round(
+        number=turn.number,
+        ratio=turn.ratio,
+        prompts=prompts,
+        pairs=mix.counts,
+        before=asdict(before),
+        after=asdict(after),
+        improvement=improvement(before.value, after.value, settings.better),
+        verdict=verdicts[0] if verdicts else "indistinguishable",
+        measures={name: measured.value for name, measured in evaluation.measures["tuned"].items()},
+        kl=stage["after"].get("kl"),
+        guards=list(stage.get("guards") or []),
+        stopped=stage["stopped"],
+        calls=calls,
+        cost=cost,
+    )
+
+
+@contextmanager
+def _signals(ask: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and a termination request while a loop runs. Elsewhere than in the main thread nobody sends them."""
+    loop = asyncio.get_running_loop()
+    numbers: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, ask)
+    except (RuntimeError, ValueError):
+        numbers = ()
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

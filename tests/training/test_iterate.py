@@ -1,0 +1,176 @@
+"""Real rounds on a tiny model: it becomes better, nothing is done twice, and what is killed goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from constitutional.cli.iterate import command, settings_of
+from constitutional.errors import ConfigError, PromptFileError, UsageError
+from constitutional.ledger import LedgerView
+from constitutional.training.iterate.rounds import RoundFolder, pinned
+from constitutional.training.run import train
+from constitutional.training.settings import TrainSettings
+from tests.training.planted import GOOD, pair, write
+from tests.training.test_stages import PRINCIPLES
+
+RULES = [{"check": "keywords", "any": [GOOD]}]
+PROMPTS = [{"prompt": pair(number)["prompt"][0]["content"]} for number in range(1000, 1080)]
+CRITIC = {"when": "", "choose": {"yes": 0.1, "no": 0.9}, "reply": "It is well."}
+
+
+def run_file(folder: Path, tiny: Path, **changes: Any) -> Path:
+    """Answers of the tiny model, compared by rules."""
+    folder.mkdir(exist_ok=True)
+    (folder / "letters.yaml").write_text(PRINCIPLES)
+    write(folder / "critic.jsonl", [CRITIC])
+    write(folder / "prompts.jsonl", PROMPTS)
+    rules = {"rules": RULES}
+    given = {
+        "prompts": "prompts.jsonl",
+        "constitution": "letters.yaml",
+        "models": {
+            "policy": {"name": f"transformers:{tiny}", "max_tokens": 12, "options": {"device": "cpu"}},
+            "critic": "scripted:critic.jsonl",
+        },
+        "scorer": {"plugin": "rules", "options": rules},
+        "judge": {"plugin": "rules", "options": rules},
+        "strategy": "best-vs-worst",
+        "responses": 4,
+        "rounds": 0,
+    }
+    path = folder / "run.yaml"
+    path.write_text(yaml.safe_dump(given | changes))
+    return path
+
+
+def iterate(path: Path, out: Path, *more: str) -> Result:
+    training = [
+        "--lr",
+        "1e-3",
+        "--batch",
+        "16",
+        "--micro-batch",
+        "16",
+        "--max-steps",
+        "3",
+        "--cpu",
+        "--eval-every",
+        "20",
+    ]
+    fixed = ["--measure", "score:rules", "--out", str(out), "--samples", "4", "--held-out-share", "0.4"]
+    found = CliRunner().invoke(command, [str(path), "--rounds", "2", *fixed, *training, *more], standalone_mode=False)
+    if found.exception is not None and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found
+
+
+def calls(out: Path) -> list[int]:
+    """Of each round's run and evaluation."""
+    found = []
+    for number in (1, 2):
+        folder = RoundFolder(out / f"round-{number}")
+        for place in (folder.run, folder.evaluation):
+            with LedgerView(place.ledger) as view:
+                found.append(int(next(view.rows("SELECT count(*) FROM calls"))[0]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def speaker(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
+    """A tiny model that answers kindly and rudely by turns."""
+    folder = tmp_path_factory.mktemp("speaker")
+    rows = [
+        {"prompt": pair(number)["prompt"], "completion": pair(number)[side]}
+        for number in range(150)
+        for side in ("chosen", "rejected")
+    ]
+    made = train(
+        TrainSettings(
+            source=str(write(folder / "answers.jsonl", rows)), model=str(tiny), out=str(folder / "model"), stages=("sft",),
+            sft_lr=5e-3, sft_epochs=6.0, batch=32, micro_batch=32, cpu=True, eval_every=100,
+        )
+    )  # fmt: skip
+    return made.out
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory: pytest.TempPathFactory, speaker: Path) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("rounds")
+    path = run_file(folder, speaker)
+    found = iterate(path, folder / "out", "--quiet", "--reference", "first")
+    assert found.return_value == 0, found.output
+    return path, folder / "out"
+
+
+@pytest.mark.slow
+def test_two_rounds_make_a_tiny_model_better(rounds: tuple[Path, Path]) -> None:
+    _, out = rounds
+    record = json.loads((out / "iterate.json").read_text())
+    first, second = record["rounds"]
+    assert first["improvement"] > 0.05
+    assert second["before"]["value"] == first["after"]["value"]
+    assert second["pairs"]["first"] > 0
+    assert first["pairs"]["new"] > 30
+    best = record["best"]
+    assert (out / "best").resolve() == (out / f"round-{best}" / "model").resolve()
+    assert (out / "best" / "config.json").is_file()
+    assert "score:rules" in (out / "index.html").read_text()
+    training = json.loads((out / "round-2" / "model" / "training.json").read_text())
+    assert training["settings"]["model"] == "model"
+    assert training["settings"]["reference_model"] == "model"
+
+
+@pytest.mark.slow
+def test_rounds_that_are_done_are_not_done_again_and_a_killed_one_goes_on(rounds: tuple[Path, Path]) -> None:
+    path, out = rounds
+    record, made = (out / "iterate.json").read_bytes(), calls(out)
+    shutil.rmtree(out / "round-2" / "model")
+    for left in ("round.json", "evaluation/evaluation.json", "pairs.jsonl"):
+        (out / "round-2" / left).unlink()
+    again = iterate(path, out, "--json", "--reference", "first")
+    assert json.loads(again.stdout)["status"] == "complete"
+    assert (out / "iterate.json").read_bytes() == record
+    assert calls(out) == made
+    assert "round-2" not in iterate(path, out, "--reference", "first").stderr
+    with pytest.raises(UsageError, match=r"changed since:\n  --lr"):
+        iterate(path, out, "--reference", "first", "--lr", "1e-3")
+
+
+def test_what_cannot_be_meant_is_said(tmp_path: Path, tiny: Path) -> None:
+    path = run_file(tmp_path / "here", tiny)
+    out = tmp_path / "out"
+    for more, said in (
+        (("--mix", "1,2,3"), "as in 50,30,20"),
+        (("--online-ratio", "2-3"), r"as in 0.25-1"),
+        (("--reference", "last"), "reference"),
+        (("--measure", "violations"), "violation_rate"),
+        (("--measure", "length"), "neither more nor less"),
+        (("--beta", "sweep"), "find a beta"),
+        (("--loss", "kto", "--reference", "first"), "no other reference"),
+    ):  # fmt: skip
+        with pytest.raises((ConfigError, LookupError), match=said):
+            iterate(path, out, *more)
+    with pytest.raises(UsageError, match="cannot be trained here"):
+        iterate(run_file(tmp_path / "here", tiny, models={"policy": "openai:gpt-4o"}), out)
+    with pytest.raises(PromptFileError, match="some of both"):
+        iterate(run_file(tmp_path / "here", tiny, limit=1), out)
+    assert not out.exists()
+
+
+def test_roles_keep_the_model_that_they_begin_with(tmp_path: Path, tiny: Path) -> None:
+    """A judge that changed with the policy would label each round by another yardstick."""
+    flags = {"rounds": 1, "out": "x", "model": None, "reference": "previous", "mix": "50,30,20", "online_ratio": "1"}
+    path = run_file(tmp_path, tiny, models={"policy": {"name": f"transformers:{tiny}", "temperature": 0.7}})
+    names = [option.name for option in command.params if option.name not in ("run_file", "as_json", "quiet")]
+    given = {name: flags.get(name or "") for name in names} | {"guards": ()}
+    run = pinned(settings_of(path, given).run)
+    assert {run.models[role].name for role in ("critic", "reviser", "judge", "scorer")} == {f"transformers:{tiny}"}
+    assert [run.model_for(role) for role in ("critic", "judge", "scorer")] == ["critic", "judge", "scorer"]
+    assert run.models["judge"].temperature is None
