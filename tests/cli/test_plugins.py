@@ -45,7 +45,7 @@ def test_show_says_what_it_does_and_how_it_is_named(cli: Cli) -> None:
 @pytest.mark.parametrize("item", SHIPPED, ids=lambda item: f"{item.kind}-{item.name}")
 def test_the_example_of_everything_that_ships_is_a_run_file(item: Any) -> None:
     config = RunConfig.model_validate(yaml.safe_load(example_of(item)))
-    use = {"pairing": config.strategy, "filter": (config.filters or [None])[0]}.get(item.kind)
+    use = {"pairing": config.strategy, "filter": next(iter(config.filters), None)}.get(item.kind)
     if item.kind in ("critic", "reviser", "judge", "scorer"):
         use = config.part(item.kind)
     options = config.models["policy"].options if item.kind == "model" else use.options if use else {}
