@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
 
 
 class Tracker:
-    """Curves of the running figures; texts stay where they are. What a tracker prints is kept out of the results of a run."""
+    """Curves of the running figures; texts stay where they are. What it prints is kept out of the run's results."""
 
     def __init__(self, package: str, project: str, run: RunInfo, folder: Path) -> None:
         try:
