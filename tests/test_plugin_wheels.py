@@ -73,6 +73,10 @@ def test_every_example_is_found_by_name(programs: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     shown = call(programs / "constitutional", "plugins", "show", "phrases", cwd=tmp_path)
     assert "phrases (required)" in shown
+    both = json.loads(
+        call(programs / "constitutional", "plugins", "show", "constitutional-socratic-critic", "--json", cwd=tmp_path)
+    )
+    assert [(item["kind"], item["name"]) for item in both] == [("critic", "socratic"), ("reviser", "socratic")]
     checked = call(
         programs / "constitutional", "plugins", "check", "phrases", "--options", "{phrases: [x]}", cwd=tmp_path
     )
