@@ -108,7 +108,8 @@ def test_hook_register_judges(tmp_path: Path) -> None:
             return Judgement.of(a, b, principle.id, 0.9, 0.9, "mine")
 
     (pair,) = used(tmp_path, "register_judges", Judge, judge="mine").trace.pairs
-    assert (pair.judge_method, pair.p_chosen) == ("mine", pytest.approx(0.9))
+    assert pair.judge_method == "mine"
+    assert pair.p_chosen == pytest.approx(0.9)
 
 
 def test_hook_register_scorers(tmp_path: Path) -> None:
