@@ -55,7 +55,7 @@ docs: .venv/installed-dev  ## Write the CLI reference from --help
 	$(BIN)/python -m docs.make_cli_reference
 	$(BIN)/python -m docs.make_benchmark_tables
 
-bench: .venv/installed-dev  ## Rerun the benchmarks
+bench: .venv/installed-dev  ## Rerun the benchmarks and write their tables
 	$(BIN)/python -m benchmarks.overhead --save
 	$(BIN)/python -m benchmarks.limits --save
 	$(BIN)/python -m benchmarks.scale --save
@@ -63,6 +63,11 @@ bench: .venv/installed-dev  ## Rerun the benchmarks
 	$(BIN)/python -m benchmarks.startup --save
 	$(BIN)/python -m benchmarks.viewer --save
 	$(BIN)/python -m benchmarks.dataset --save
+	$(BIN)/python -m benchmarks.prefix --save
+	$(BIN)/python -m benchmarks.vllm_efficiency --save
+	$(BIN)/python -m benchmarks.driver --save
+	$(BIN)/python -m benchmarks.drills --save
+	$(BIN)/python -m docs.make_benchmark_tables
 
 clean:          ## Remove the environment and the demo run
 	rm -rf .venv runs

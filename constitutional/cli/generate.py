@@ -43,6 +43,17 @@ EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted":
 @click.option("--limit", type=int, metavar="N", help="Use the first N prompts.")
 @click.option("--seed", type=int, help="Seed of everything random.")
 @click.option("--concurrency", type=int, metavar="N", help="Most calls in flight per model.")
+@click.option("--engine", metavar="local|ray", help="Where prompts are worked on: here, or on a Ray cluster.")
+@click.option("--replicas", type=int, metavar="N", help="Most replicas on the Ray cluster; each loads the models.")
+@click.option(
+    "--batch",
+    is_flag=True,
+    default=None,
+    help="Ask openai: and anthropic: models by their batches: half the price, hours.",
+)
+@click.option(
+    "--batch-max-wait", type=float, metavar="HOURS", help="Cancel a batch after so long and ask the rest directly."
+)
 @click.option("--max-cost", type=float, metavar="X", help="Stop, keeping everything, when the run has cost this much.")
 @click.option("--max-calls", type=int, metavar="N", help="Stop, keeping everything, when the run has made N calls.")
 @click.option("--max-failure-rate", type=float, metavar="F", help="Stop when a larger share of prompts fails.")

@@ -16,6 +16,7 @@ from constitutional.cli.structured import Log
 from constitutional.config.run import RunConfig
 from constitutional.core.plain import one_line
 from constitutional.ledger import RunFolder
+from constitutional.models.batch import Desk
 from constitutional.models.meter import RoleCount
 from constitutional.pipeline.run import Stop, run_prompts
 from constitutional.pipeline.state import RunState
@@ -96,7 +97,8 @@ class Display:
             elif self._terminal:
                 self._draw(lines(self.state))
             else:
-                click.echo(" | ".join(lines(self.state)[:2]), err=True)
+                shown = lines(self.state)
+                click.echo(" | ".join([*shown[:2], *shown[4:]]), err=True)
 
     def end(self) -> None:
         if self._terminal and not self._quiet and self.state is not None:
@@ -134,7 +136,15 @@ def lines(state: RunState) -> list[str]:
         retried = ", ".join(f"{reason} {count}" for reason, count in throttle.retries.items())
         flights.append(f"{throttle.active}/{int(throttle.limit)} in flight{rate}{retried and f' (retried: {retried})'}")
     shown.append(f"models   {'; '.join(flights)}")
+    if state.pool is not None:
+        shown.append(f"ray      {state.pool.line()}")
+    shown += [_batches(desk) for desk in state.desks]
     return shown
+
+
+def _batches(desk: Desk) -> str:
+    out = "; ".join(f"{status.done:,} of {desk.sizes[token]:,} done" for token, status in desk.out.items())
+    return f"batches  {desk.model}: {desk.queued:,} requests gathered; out: {out or 'none'}"
 
 
 def duration(seconds: float) -> str:

@@ -14,8 +14,9 @@ from constitutional.errors import ConfigError
 
 PLAIN = (
     "prompts", "constitution", "system", "responses", "rounds", "min_margin", "limit", "seed", "concurrency",
-    "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge",
+    "max_cost", "max_calls", "max_failure_rate", "out", "judge_card", "accept_bad_judge", "engine",
 )  # fmt: skip
+API = ("openai:", "anthropic:")
 POCKET = Path(__file__).parent.parent / "pocket"
 SCRIPTED_PROMPTS = POCKET / "shop.jsonl"
 REAL_MODELS = "for a real model: --model vllm:NAME, openai:NAME, anthropic:NAME or transformers:NAME"
@@ -44,6 +45,10 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
     data |= {name: flags[name] for name in PLAIN if flags[name] is not None}
     data["models"] = models
     _paths_from_flags(data, flags, base)
+    if flags["replicas"] is not None:
+        data["ray"] = dict(data.get("ray") or {}) | {"replicas": flags["replicas"]}
+    if flags["batch_max_wait"] is not None:
+        data["batch"] = dict(data.get("batch") or {}) | {"max_wait": flags["batch_max_wait"]}
     if flags["strategy"] is not None:
         data["strategy"] = {"plugin": flags["strategy"]}
     if flags["judge"] is not None and ":" not in flags["judge"]:
@@ -97,6 +102,13 @@ def _settings_from_flags(models: dict[str, Any], flags: dict[str, Any]) -> None:
     if flags["base_url"] is not None:
         for entry in models.values():
             entry.setdefault("base_url", flags["base_url"])
+    if flags["batch"]:
+        providers = [entry for entry in models.values() if str(entry.get("name")).startswith(API)]
+        if not providers:
+            named = ", ".join(sorted({str(entry.get("name")) for entry in models.values()}))
+            raise ConfigError(f"--batch is for openai: and anthropic: models, and this run has none: {named}")
+        for entry in providers:
+            entry["batch"] = True
     for name in ("temperature", "max_tokens"):
         if flags[name] is not None:
             models["policy"][name] = flags[name]

@@ -17,9 +17,9 @@ from constitutional.plugins import PluginHost
 
 UNIMPORTANT = {
     "prompts", "limit", "concurrency", "max_cost", "max_calls", "max_failure_rate", "out", "test_fraction",
-    "split.similarity", "split.exact", "split.tags",
+    "split.similarity", "split.exact", "split.tags", "engine",
 }  # fmt: skip
-UNIMPORTANT_OF_MODELS = {"base_url", "api_key_env", "timeout", "concurrency", "prices", "license"}
+UNIMPORTANT_OF_MODELS = {"base_url", "api_key_env", "timeout", "concurrency", "prices", "license", "batch"}
 SOURCES = ("models.policy.", "system", "seed")
 """A change of these changes the answers themselves, and with them everything that was derived from them."""
 
@@ -62,7 +62,11 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     old, new = dict(_flat(before)), dict(_flat(after))
     found = {}
     for key in sorted({*old, *new}):
-        if old.get(key) == new.get(key) or key in UNIMPORTANT or key.startswith(("split.tags.", "watch.")):
+        if (
+            old.get(key) == new.get(key)
+            or key in UNIMPORTANT
+            or key.startswith(("split.tags.", "watch.", "ray.", "batch."))
+        ):
             continue
         if key.startswith("models.") and any(f".{part}" in key for part in UNIMPORTANT_OF_MODELS):
             continue

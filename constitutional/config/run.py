@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -40,6 +40,9 @@ class ModelConfig(_Strict):
     stop: list[str] = []
     timeout: float = Field(default=120.0, gt=0, description="Seconds until a call counts as hung and is retried.")
     concurrency: int | None = Field(default=None, gt=0, description="Most calls in flight; default: the run's.")
+    batch: bool = Field(
+        default=False, description="Ask by the provider's batches, at half the price: replies take hours."
+    )
     prices: Prices | None = None
     license: str | None = Field(default=None, description="The licence of the model, for the dataset's card.")
     options: dict[str, Any] = Field(default={}, description="The provider's own options.")
@@ -51,6 +54,33 @@ class ModelConfig(_Strict):
         if not (provider and colon and model):
             raise ValueError(f"{name!r} is not of the form provider:model, for example openai:gpt-4o-mini")
         return name
+
+
+class BatchConfig(_Strict):
+    """How a run waits for batches, where a model is asked by them."""
+
+    max_wait: float | None = Field(
+        default=None,
+        gt=0,
+        description="Hours; then a batch is cancelled and the rest asked directly, at the full price.",
+    )
+    prompts: int = Field(default=10_000, gt=0, description="Prompts in work at once: about as many go into one batch.")
+    poll: float = Field(default=60.0, gt=0, description="Seconds between two looks at a batch.")
+
+
+class RayConfig(_Strict):
+    """The pool of a run with `engine: ray`."""
+
+    replicas: int = Field(
+        default=1, gt=0, description="Most replicas; each joins as soon as the cluster has room for it."
+    )
+    cpus: float = Field(default=1.0, ge=0, description="CPUs of one replica.")
+    gpus: float | None = Field(
+        default=None, ge=0, description="GPUs of one; default: 1 where it loads a model, else 0."
+    )
+    address: str | None = Field(
+        default=None, description="The cluster, or `auto`; default: RAY_ADDRESS, else this machine."
+    )
 
 
 class PluginConfig(_Strict):
@@ -126,6 +156,9 @@ class RunConfig(_Strict):
     test_fraction: float = Field(default=0.0, ge=0, lt=1, description="Share of prompts put in the test split.")
     split: SplitConfig = SplitConfig()
     concurrency: int = Field(default=64, gt=0, description="Most calls in flight per model.")
+    engine: Literal["local", "ray"] = Field(default="local", description="Where prompts are worked on.")
+    ray: RayConfig = RayConfig()
+    batch: BatchConfig = BatchConfig()
     max_cost: float | None = Field(default=None, gt=0, description="Stop, keeping everything, at this much money.")
     max_calls: int | None = Field(default=None, gt=0, description="Stop, keeping everything, after this many calls.")
     max_failure_rate: float = Field(default=0.1, ge=0, le=1, description="Stop when more prompts than this fail.")
@@ -156,6 +189,15 @@ class RunConfig(_Strict):
             if wanted is not None and wanted not in self.models:
                 known = ", ".join(sorted(self.models)) or "none"
                 raise ValueError(f"{role}.model: no model {wanted!r} under `models` (there are: {known})")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_wait(self) -> RunConfig:
+        batched = next((name for name, model in self.models.items() if model.batch), None)
+        if self.engine == "ray" and batched is not None:
+            raise ValueError(
+                f"engine: ray does not go with models.{batched}.batch: a provider's batches need one driver only"
+            )
         return self
 
     def part(self, role: str) -> PartConfig:

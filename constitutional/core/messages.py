@@ -50,6 +50,8 @@ class Usage:
     completion: int = 0
     cached: int = 0
     """How many of the prompt tokens came from a prefix cache."""
+    share: float = 1.0
+    """What share of the price is charged: a provider's batches cost half."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,7 @@ class Reason:
     EMPTY_RESPONSE = "empty_response"
     CONTEXT_TOO_LONG = "context_too_long"
     PLUGIN_FAILED = "plugin_failed"
+    CRASHED = "crashed_engine"
     TIE = "tie"
     ABSTAINED = "abstained"
     NO_REVISION = "nothing_to_revise"

@@ -30,8 +30,8 @@ METAS = (
     "plan", "config", "constitution", "templates", "template_texts", "models", "judge_card", "status", "human_labels",
 )  # fmt: skip
 """What the ledger holds of a run besides its rows."""
-OF_THE_MACHINE = {"out", "concurrency", "max_cost", "max_calls", "max_failure_rate"}
-OF_A_CONNECTION = {"base_url", "api_key_env", "timeout", "concurrency", "prices"}
+OF_THE_MACHINE = {"out", "concurrency", "batch", "engine", "ray", "max_cost", "max_calls", "max_failure_rate"}
+OF_A_CONNECTION = {"batch", "base_url", "api_key_env", "timeout", "concurrency", "prices"}
 RUN_NAME = 12
 OF_A_RUN = 1 << 40
 """In a merged ledger the rows of each run stand at its multiple of this."""

@@ -223,7 +223,7 @@ def _table(lines: list[bytes], schema: Any) -> Any:
     import pyarrow.json as pj
 
     if not lines:
-        return schema.empty_table()
+        return pa.Table.from_batches([], schema=schema)
     text = b"".join(lines)
     return pj.read_json(
         pa.BufferReader(text),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from constitutional.errors import LedgerError
+from constitutional.ledger.once import Ask, Once
 from constitutional.ledger.reader import Reader
-from constitutional.ledger.rows import CallRow, MetaRow, Row
+from constitutional.ledger.rows import MetaRow, Row
 from constitutional.ledger.schema import check_version, connect, create_or_check, failure
 from constitutional.ledger.writer import Writer
 
@@ -20,46 +21,18 @@ MOST_UNSAVED = 1000
 stays what it is."""
 
 
-class Answers(Protocol):
-    """What a recorded model needs of a ledger."""
-
-    async def answer(
-        self, key: str, decode: Callable[[str], T], ask: Callable[[], Awaitable[tuple[T, CallRow]]]
-    ) -> tuple[T, bool]:
-        """The reply under this key, and whether it was there already."""
-        ...
-
-
-class Ledger:
+class Ledger(Once):
     """Opened for writing by one run at a time (the run folder's lock sees to that). Use it from one event loop."""
 
     def __init__(self, path: Path, on_failure: Callable[[LedgerError], None] | None = None) -> None:
+        super().__init__()
         create_or_check(path)
         self.path = path
         self._on_failure = on_failure or (lambda error: None)
         self._writer = Writer(path, self._on_failure)
         self._reader = Reader(path)
-        self._in_flight: dict[str, asyncio.Task[Any]] = {}
 
-    async def answer(
-        self, key: str, decode: Callable[[str], T], ask: Callable[[], Awaitable[tuple[T, CallRow]]]
-    ) -> tuple[T, bool]:
-        """The reply to a request and whether it was reused: from the ledger, from an identical request that is in
-        flight, or from the model. A call that has begun goes on even if the prompt that wanted it is cancelled:
-        it may be paid for already."""
-        twin = self._in_flight.get(key)
-        if twin is not None:
-            value, _ = await asyncio.shield(twin)
-            return value, True
-        task = asyncio.get_running_loop().create_task(self._find_or_ask(key, decode, ask))
-        self._in_flight[key] = task
-        task.add_done_callback(lambda done: self._landed(key, done))
-        result: tuple[T, bool] = await asyncio.shield(task)
-        return result
-
-    async def _find_or_ask(
-        self, key: str, decode: Callable[[str], T], ask: Callable[[], Awaitable[tuple[T, CallRow]]]
-    ) -> tuple[T, bool]:
+    async def _find_or_ask(self, key: str, decode: Callable[[str], T], ask: Ask[T]) -> tuple[T, bool]:
         saved = self._writer.unsaved.get(key) or await self._reader.reply(key)
         if saved is not None:
             return decode(saved), True
@@ -68,21 +41,6 @@ class Ledger:
         if len(self._writer.unsaved) > MOST_UNSAVED:
             await self.flush()
         return value, False
-
-    def _landed(self, key: str, task: asyncio.Task[Any]) -> None:
-        del self._in_flight[key]
-        if not task.cancelled():
-            task.exception()
-
-    async def landed(self) -> None:
-        """Wait until no call is in flight."""
-        while self._in_flight:
-            await asyncio.wait(list(self._in_flight.values()))
-
-    def abandon(self) -> None:
-        """Give up the calls in flight, now."""
-        for task in list(self._in_flight.values()):
-            task.cancel()
 
     def write(self, row: Row) -> None:
         """Queue a row. Rows are committed in the order they came, so a trace is never saved before its calls."""

@@ -133,4 +133,14 @@ class MetaRow:
         return [("INSERT OR REPLACE INTO meta VALUES (?,?)", (self.key, value))]
 
 
-Row = CallRow | TraceRow | SeenRow | BadRow | MetaRow
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Any other change, at once with its neighbours."""
+
+    done: tuple[Statement, ...]
+
+    def statements(self) -> list[Statement]:
+        return list(self.done)
+
+
+Row = CallRow | TraceRow | SeenRow | BadRow | MetaRow | Change

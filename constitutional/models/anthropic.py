@@ -4,15 +4,19 @@ The Messages API gives no log-probabilities: choices are counted from samples, a
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import os
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.errors import MissingExtraError, ModelUnavailableError, TransientError
-from constitutional.models.base import NoLogprobs
+from constitutional.models.base import BatchApi, NoLogprobs, Post
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
 from constitutional.roles import ModelSetup
 
@@ -36,6 +40,7 @@ class AnthropicModel:
         self._options = options
         self._client: Any = None
         self._raw: Any = None
+        self._send: Post = self.post
         self._constraint = Constraint()
 
     @property
@@ -47,7 +52,8 @@ class AnthropicModel:
         return {"model": self.id, "revision": self._setup.revision, "extra": self._options.extra_body}
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        data = await self._constraint.post(self._post, self._body(request), _output_config(request))
+        send = partial(self._send, sample=request.sample)
+        data = await self._constraint.post(send, self._body(request), _output_config(request))
         try:
             blocks = data["content"]
             text = "".join(block["text"] for block in blocks if block["type"] == "text")
@@ -60,6 +66,21 @@ class AnthropicModel:
 
     async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
         raise NoLogprobs
+
+    def through(self, post: Post) -> AnthropicModel:
+        other = copy.copy(self)
+        other._send = post
+        return other
+
+    def batches(self) -> BatchApi:
+        from constitutional.models.anthropic_batches import AnthropicBatches
+
+        return AnthropicBatches(self)
+
+    def client(self) -> Any:
+        if self._client is None:
+            self._connect()
+        return self._client
 
     async def aclose(self) -> None:
         if self._client is not None:
@@ -89,19 +110,24 @@ class AnthropicModel:
         body |= {name: value for name, value in settings.items() if value is not None}
         return body | self._options.extra_body
 
-    async def _post(self, body: dict[str, Any]) -> Any:
-        if self._client is None:
-            self._connect()
+    @contextlib.contextmanager
+    def faults(self) -> Iterator[None]:
+        """The SDK's errors as ours."""
         import anthropic
 
         try:
-            response = await self._client.post("/v1/messages", cast_to=self._raw, body=body)
+            yield
         except anthropic.APIStatusError as error:
             retry_after = parse_retry_after(error.response.headers.get("retry-after"))
             kind, detail = _detail(error)
             raise_for_status(self.id, error.status_code, detail, kind, retry_after)
         except anthropic.APIConnectionError as error:
             raise no_answer(self.id, error, self._setup.timeout) from error
+
+    async def post(self, body: dict[str, Any], sample: int = 0) -> Any:
+        client = self.client()
+        with self.faults():
+            response = await client.post("/v1/messages", cast_to=self._raw, body=body)
         try:
             return json.loads(response.content)
         except ValueError as error:

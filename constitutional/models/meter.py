@@ -28,7 +28,8 @@ class Price:
 
     def of(self, usage: Usage) -> float:
         fresh = usage.prompt - usage.cached
-        return (fresh * self.input + usage.cached * self.cached + usage.completion * self.output) / 1e6
+        full = fresh * self.input + usage.cached * self.cached + usage.completion * self.output
+        return usage.share * full / 1e6
 
 
 @dataclass(slots=True)

@@ -1,14 +1,19 @@
-"""Any OpenAI-compatible server (OpenAI, vLLM, Ollama, llama.cpp, OpenRouter, …) through the official SDK over aiohttp.
+"""Any OpenAI-compatible server (OpenAI, vLLM, Ollama, llama.cpp, OpenRouter, …).
 
-The SDK does connections, headers and authentication; its retries are off (``throttle`` does them, for all models alike)
-and the reply is read from its JSON here: building the SDK's response models would cost a third of the client's time."""
+OpenAI itself is reached through the official SDK over aiohttp, any other address over aiohttp alone, which costs a third.
+The SDK's retries are off (``throttle`` does them, for all models alike) and the reply is read from its JSON here: building
+the SDK's response models would cost a third of the client's time."""
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import math
 import os
 from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,8 +25,9 @@ from constitutional.errors import (
     ModelUnavailableError,
     TransientError,
 )
-from constitutional.models.base import NoLogprobs, normalised, split_reasoning
+from constitutional.models.base import BatchApi, NoLogprobs, Post, normalised, split_reasoning
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
+from constitutional.models.openai_http import PlainHttp
 from constitutional.roles import ModelSetup
 
 TOP_LOGPROBS = 20
@@ -40,6 +46,9 @@ class OpenAIOptions(BaseModel):
         description="`max_tokens` or `max_completion_tokens`; default: what the address expects.",
     )
     logprobs: bool = Field(default=True, description="False: the server gives none, count samples at once.")
+    sdk: bool | None = Field(
+        default=None, description="Ask through the official SDK; default: only OpenAI itself, which has no `base_url`."
+    )
 
 
 class OpenAIModel:
@@ -49,6 +58,8 @@ class OpenAIModel:
         self._options = options
         self._client: Any = None
         self._raw: Any = None
+        self._http: PlainHttp | None = None
+        self._send: Post = self.post
         self._constraint = Constraint()
         self._max_tokens = options.max_tokens_field or ("max_tokens" if self._address else "max_completion_tokens")
 
@@ -65,7 +76,8 @@ class OpenAIModel:
         return self._setup.base_url or os.environ.get("OPENAI_BASE_URL")
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        data = await self._constraint.post(self._post, self._body(request), _response_format(request))
+        send = partial(self._send, sample=request.sample)
+        data = await self._constraint.post(send, self._body(request), _response_format(request))
         try:
             choice = data["choices"][0]
             message = choice["message"]
@@ -83,7 +95,7 @@ class OpenAIModel:
         body = self._body(request) | {self._max_tokens: MOST_WRAPPING if wrapped else 1, "temperature": 0}
         body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         body.pop("seed", None)
-        data = await self._post(body)
+        data = await self._send(body, request.sample)
         try:
             logprobs = data["choices"][0].get("logprobs")
             if not logprobs or not logprobs.get("content"):
@@ -94,7 +106,24 @@ class OpenAIModel:
         probabilities = normalised(weights, options) if mass >= LEAST_MASS else ()
         return Choice(probabilities, "logprobs", mass, _usage(data))
 
+    def through(self, post: Post) -> OpenAIModel:
+        other = copy.copy(self)
+        other._send = post
+        return other
+
+    def batches(self) -> BatchApi:
+        from constitutional.models.openai_batches import OpenAIBatches
+
+        return OpenAIBatches(self)
+
+    def client(self) -> Any:
+        if self._client is None:
+            self._connect()
+        return self._client
+
     async def aclose(self) -> None:
+        if self._http is not None:
+            await self._http.aclose()
         if self._client is not None:
             await self._client.close()
 
@@ -114,23 +143,53 @@ class OpenAIModel:
         body |= {name: value for name, value in settings.items() if value is not None}
         return body | self._options.extra_body
 
-    async def _post(self, body: dict[str, Any]) -> Any:
-        if self._client is None:
-            self._connect()
+    @contextlib.contextmanager
+    def faults(self) -> Iterator[None]:
+        """The SDK's errors as ours."""
         import openai
 
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
-            response = await self._client.post("/chat/completions", cast_to=self._raw, content=content)
+            yield
         except openai.APIStatusError as error:
             retry_after = parse_retry_after(error.response.headers.get("retry-after"))
             raise_for_status(self.id, error.status_code, _detail(error), error.code, retry_after)
         except openai.APIConnectionError as error:
             raise no_answer(self.id, error, self._setup.timeout) from error
+
+    async def post(self, body: dict[str, Any], sample: int = 0) -> Any:
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        reply = await (self._plainly(content) if self._plain else self._through_sdk(content))
         try:
-            return json.loads(response.content)
+            return json.loads(reply)
         except ValueError as error:
             raise TransientError(f"{self.id}: the reply is not JSON", "malformed_reply") from error
+
+    @property
+    def _plain(self) -> bool:
+        sdk = self._options.sdk
+        return self._address is not None and not sdk
+
+    async def _plainly(self, content: bytes) -> bytes:
+        if self._http is None:
+            most = max(self._setup.concurrency, 8)
+            self._http = PlainHttp(self.id, str(self._address), self._key(), self._setup.timeout, most)
+        return await self._http.post(content)
+
+    async def _through_sdk(self, content: bytes) -> bytes:
+        client = self.client()
+        with self.faults():
+            response = await client.post("/chat/completions", cast_to=self._raw, content=content)
+        body: bytes = response.content
+        return body
+
+    def _key(self) -> str:
+        variable = self._setup.api_key_env or "OPENAI_API_KEY"
+        key = os.environ.get(variable)
+        if not key and (self._setup.api_key_env or not self._address):
+            raise ModelUnavailableError(
+                f"{self.id}: no API key: set {variable}, or give --base-url for a server that needs none"
+            )
+        return key or "none"
 
     def _connect(self) -> None:
         try:
@@ -139,17 +198,12 @@ class OpenAIModel:
             import openai
         except ImportError as error:
             raise MissingExtraError.naming(error.name or "openai", "openai") from error
-        variable = self._setup.api_key_env or "OPENAI_API_KEY"
-        key = os.environ.get(variable)
-        if not key and (self._setup.api_key_env or not self._address):
-            raise ModelUnavailableError(
-                f"{self.id}: no API key: set {variable}, or give --base-url for a server that needs none"
-            )
+        key = self._key()
         del aiohttp
         self._raw = httpx2.Response
         most = max(self._setup.concurrency, 8)
         self._client = openai.AsyncOpenAI(
-            api_key=key or "none",
+            api_key=key,
             base_url=self._address,
             max_retries=0,
             timeout=self._setup.timeout,

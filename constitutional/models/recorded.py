@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from constitutional.core.digest import digest, seed_for
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
-from constitutional.ledger import Answers, CallRow
+from constitutional.ledger import CallRow, Once
 from constitutional.models.base import ChatModel, NoLogprobs, read_option
 from constitutional.models.groups import leader_first
 from constitutional.models.meter import Meter, Price
-from constitutional.models.throttle import Throttle
+from constitutional.models.throttle import Lane
 
 R = TypeVar("R", ChatReply, Choice)
 SAMPLES = 5
@@ -31,8 +31,8 @@ class RecordedModel:
         self,
         adapter: ChatModel,
         role: str,
-        ledger: Answers,
-        throttle: Throttle,
+        ledger: Once,
+        lane: Lane,
         meter: Meter,
         sampling: Sampling,
         price: Price,
@@ -40,7 +40,7 @@ class RecordedModel:
         self._adapter = adapter
         self._role = role
         self._ledger = ledger
-        self._throttle = throttle
+        self._lane = lane
         self._meter = meter
         self._sampling = sampling
         self._price = price
@@ -112,23 +112,23 @@ class RecordedModel:
         return counted(await leader_first([partial(draw, sample) for sample in range(SAMPLES)]), options)
 
     async def _ask(self, call: Callable[[], Awaitable[R]]) -> tuple[R, float]:
-        """The reply, and when it was first asked for. The budget is asked just before the call is sent, not when it joins
-        the queue."""
+        """The reply, and when it was first asked for, by a clock that never jumps. The budget is asked just before the call
+        is sent, not when it joins the queue."""
         began = 0.0
 
         async def attempt() -> R:
             nonlocal began
             if not began:
                 self._meter.admit()
-                began = time.time()
+                began = time.monotonic()
             return await call()
 
-        reply = await self._throttle.call(attempt)
+        reply = await self._lane.call(attempt)
         self._meter.made(self._role, self.id, reply.usage, self._price.of(reply.usage))
         return reply, began
 
     def _row(self, key: str, value: Any, reply: str, usage: Usage, began: float) -> CallRow:
-        now, cost = time.time(), self._price.of(usage)
+        cost = self._price.of(usage)
         return CallRow(
             key,
             self._role,
@@ -139,8 +139,8 @@ class RecordedModel:
             usage.completion,
             usage.cached,
             cost,
-            now - began,
-            now,
+            time.monotonic() - began,
+            time.time(),
         )
 
 

@@ -14,7 +14,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from constitutional.errors import ModelUnavailableError, RateLimitedError, RunStoppedError, TransientError
 
@@ -34,6 +34,12 @@ FEWEST = 5
 """429s in the window before it can be a real limit: two or three are always stray."""
 PROBE, MOST_PROBE = 1.05, 1.25
 """How much faster a paced model is tried each second."""
+
+
+class Lane(Protocol):
+    """How calls to a model are let through."""
+
+    async def call(self, ask: Callable[[], Awaitable[T]]) -> T: ...
 
 
 class Throttle:

@@ -28,6 +28,7 @@ from constitutional.errors import (
     TransientError,
     near_matches,
 )
+from constitutional.models.engine import Engine, EngineDied
 from constitutional.models.local import LocalModel, Once, Renderer, end_tokens, in_one_line
 from constitutional.models.options import Answer, Tokens, choose, spellings
 
@@ -95,7 +96,7 @@ class VLLMModel:
         self._model = model
         self._options = options
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm-adapter")
-        self._engine = Once(self._start, self._thread)
+        self._engine = Engine(lambda: Once(self._start, self._thread), self._bury)
         self._numbers = itertools.count()
         settings = options.engine.items()
         self._identity = model.identity({k: v for k, v in settings if k not in _NO_EFFECT_ON_REPLIES})
@@ -115,7 +116,13 @@ class VLLMModel:
         return self._identity
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        engine = await self._engine.get()
+        return await self._engine.use(lambda engine: self._chat(engine, request))
+
+    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
+        """One token of one forward pass, unless options begin alike: see ``options.py``."""
+        return await self._engine.use(lambda engine: self._choose(engine, request, options))
+
+    async def _chat(self, engine: _Engine, request: ChatRequest) -> ChatReply:
         prompt = await self._in_thread(lambda: engine.renderer.render(request.messages))
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
@@ -141,9 +148,7 @@ class VLLMModel:
         text, reasoning = engine.renderer.answer(prompt, completion.text)
         return ChatReply(text, completion.finish_reason or "stop", _usage(output), reasoning)
 
-    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
-        """One token of one forward pass, unless options begin alike: see ``options.py``."""
-        engine = await self._engine.get()
+    async def _choose(self, engine: _Engine, request: ChatRequest, options: tuple[str, ...]) -> Choice:
         prompt, spelled = await self._in_thread(
             lambda: (engine.renderer.render(request.messages), spellings(options, engine.renderer.encode))
         )
@@ -173,13 +178,17 @@ class VLLMModel:
 
     async def aclose(self) -> None:
         """Call it when every request is answered or cancelled."""
-        if self._engine.future is not None:
+        if self._engine.started:
             with contextlib.suppress(Exception):  # an engine that did not start has said so to its callers
                 engine = await self._engine.get()
                 with _unlogged("vllm.v1.engine.async_llm"):
                     await asyncio.to_thread(engine.llm.shutdown)
                     await asyncio.sleep(0)
         self._thread.shutdown(wait=False)
+
+    async def _bury(self, engine: _Engine) -> None:
+        with _unlogged("vllm.v1.engine.async_llm"):
+            await asyncio.to_thread(engine.llm.shutdown)
 
     async def _in_thread(self, work: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -193,7 +202,7 @@ class VLLMModel:
             outputs = engine.llm.generate(tokens_input(prompt), params, str(next(self._numbers)))
             return [output async for output in outputs][-1]
         except EngineDeadError as error:
-            raise ModelUnavailableError(
+            raise EngineDied(
                 f"{self.id}: the vLLM engine has stopped; the reason is in its log above. "
                 "Out of memory? Try a smaller max_model_len, max_num_seqs or gpu_memory_utilization"
             ) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from constitutional.core.digest import digest
 from constitutional.core.messages import Usage
-from constitutional.ledger import Answers, CallRow
+from constitutional.ledger import CallRow, Once
 from constitutional.models.meter import Meter
 
 
@@ -35,7 +35,7 @@ class RecordedWork:
     """Implements ``roles.Remember``. Each piece of work counts as one call of the run, and costs nothing."""
 
     worker: Worker
-    ledger: Answers
+    ledger: Once
     meter: Meter
 
     async def __call__(
@@ -46,11 +46,11 @@ class RecordedWork:
 
         async def do() -> tuple[Any, CallRow]:
             self.meter.admit()
-            began = time.time()
+            began = time.monotonic()
             reply = json.dumps({"value": await work()}, ensure_ascii=False, allow_nan=False)
             self.meter.made(self.worker.kind, self._model, Usage(), 0.0)
-            now = time.time()
-            row = CallRow(key, self.worker.kind, self._model, value, reply, 0, 0, 0, 0.0, now - began, now)
+            took = time.monotonic() - began
+            row = CallRow(key, self.worker.kind, self._model, value, reply, 0, 0, 0, 0.0, took, time.time())
             return work_from(reply), row
 
         answer, reused = await self.ledger.answer(key, work_from, do)

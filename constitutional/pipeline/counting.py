@@ -10,6 +10,7 @@ from typing import Any
 from constitutional.core.digest import digest
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.ledger import LedgerView
+from constitutional.models.batch import SHARE
 from constitutional.models.recorded import (
     SAMPLES,
     chat_from,
@@ -54,6 +55,7 @@ class _CountingModel:
         self._sampling = sampling_of(models.config, role, models.mode, entry)
         self._price = price_of(model_config(models.config, role, entry))
         self._binding = binding
+        self._share = SHARE if model_config(models.config, role, entry).batch else 1.0
         self._load = binding.load(role)
         self._worst = binding.worst
         self._view = binding.view
@@ -114,7 +116,7 @@ class _CountingModel:
         self._load.calls += 1
         self._load.prompt_tokens += prompt
         self._load.completion_tokens += completion
-        self._load.cost += self._price.of(Usage(prompt, completion))
+        self._load.cost += self._price.of(Usage(prompt, completion, share=self._share))
 
 
 def _made_up(number: int, tokens: int) -> str:

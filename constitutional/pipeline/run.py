@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import itertools
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,14 @@ from constitutional.core.records import Prompt, Reason, Reject, Trace
 from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedError
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
+from constitutional.models.groups import batching
 from constitutional.models.meter import Meter
 from constitutional.pipeline.gate import Gate, state_of
 from constitutional.pipeline.prompts import RowFault, count_prompts, read_prompts
+from constitutional.pipeline.ray_pool import RayPool
 from constitutional.pipeline.setup import Assembly, answers_key, assemble, recorded
 from constitutional.pipeline.state import RunState
-from constitutional.pipeline.trace import trace_prompt
+from constitutional.pipeline.trace import not_storable, trace_prompt
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunInfo, RunResult
 
@@ -29,9 +33,19 @@ WINDOW = 2
 """Prompts in work per call in flight: enough that the model never waits for a prompt to be between two calls."""
 LOOK_BACK = 1000
 """Finished prompts looked up at once on resume."""
-RETRIED = ("server_error", "overloaded", "timeout", "connection", "malformed_reply", Reason.PLUGIN_FAILED)
+RETRIED = (
+    "server_error",
+    "overloaded",
+    "timeout",
+    "connection",
+    "malformed_reply",
+    "batch_expired",
+    Reason.PLUGIN_FAILED,
+)
 """Failures that the next session tries again. A refused request would only be refused again."""
 
+Tracer = Callable[[Prompt], Awaitable[Trace]]
+"""Makes the trace of one prompt: here, or elsewhere."""
 Reports = Callable[[RunState], None]
 
 
@@ -89,19 +103,26 @@ async def run_prompts(
     try:
         with LedgerView(folder.ledger) as view:
             meter = _meter(config, view)
-            assembly = assemble(config, host, base, recorded(ledger, meter, config))
-            state = RunState(meter, assembly.models.throttles, _total(config, base))
+            assembly = assemble(config, host, base, recorded(ledger, meter, config, ledger))
+            state = RunState(meter, assembly.models.throttles, _total(config, base), desks=assembly.models.desks)
             session = 1 + max(int(view.one(f"SELECT max(session) FROM {table}") or 0) for table in ("traces", "rows"))
             for name, value in metas(config, assembly).items():
                 ledger.set_meta(name, value)
             if started is not None:
                 started(state)
+            pool = RayPool(config, base, assembly, ledger, meter) if config.engine == "ray" else None
+            state.pool = pool
             driver = _Driver(config, assembly, ledger, view, host, state, stop, failed, session)
             info = RunInfo(config.model_dump(mode="json"), assembly.plan)
             host.observe("run_started", run=info, folder=folder.path)
             try:
-                result = await driver.drive(read_prompts(config.prompts or "-", base))
+                if pool is not None:
+                    await pool.start()
+                with batching() if assembly.models.desks else contextlib.nullcontext():
+                    result = await driver.drive(read_prompts(config.prompts or "-", base))
             finally:
+                if pool is not None:
+                    await pool.aclose()
                 await assembly.models.aclose()
             host.observe("run_finished", run=info, result=result)
             return result
@@ -146,6 +167,9 @@ class _Driver:
         self._stop = stop
         self._failed = failed
         self._session = session
+        self._trace_prompt: Tracer = functools.partial(trace_prompt, cast=assembly.cast)
+        if state.pool is not None:
+            self._trace_prompt = state.pool.trace
         self._observed = host.observers("trace_finished")
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
@@ -172,6 +196,10 @@ class _Driver:
     async def _admit(self, rows: Iterator[Prompt | RowFault]) -> None:
         """Keep a window of prompts in work, until there are no more or there is a reason to stop."""
         window = max(4, self._config.concurrency * WINDOW)
+        if self._state.pool is not None:
+            window *= self._config.ray.replicas
+        if self._assembly.models.desks:
+            window = max(window, self._config.batch.prompts)
         position = itertools.count()
         prompts = 0
         while batch := await asyncio.to_thread(self._next_batch, rows):
@@ -247,7 +275,7 @@ class _Driver:
 
     async def _trace(self, prompt: Prompt, position: int) -> None:
         try:
-            trace = await trace_prompt(prompt, self._assembly.cast)
+            trace = await self._trace_prompt(prompt)
         except RunStoppedError as stopped:
             self._end(str(stopped), "budget")
             return
@@ -261,8 +289,7 @@ class _Driver:
         try:
             row = TraceRow.of(trace, state, self._session, position)
         except (TypeError, ValueError) as error:
-            detail = f"a plugin's record cannot be stored: {type(error).__name__}: {error!r}"
-            trace = Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True),))
+            trace = not_storable(prompt, error)
             row = TraceRow.of(trace, state, self._session, position)
         try:
             self._ledger.write(row)
@@ -291,13 +318,19 @@ class _Driver:
             _settle(self._failed, fault)
 
     def _end(self, why: str, status: str) -> None:
-        """Start no further call; those on their way finish."""
+        """Start no further call; those on their way finish. Batches are waited for only where a budget ended the run: they
+        are part of it. Else the next session collects them."""
         if self._why is not None:
             return
         self._why, self._status = why, status
         self._state.meter.stopping = why
         for throttle in self._assembly.models.throttles.values():
             throttle.stop(why)
+        if self._state.pool is not None:
+            self._state.pool.stop(why)
+        if status != "budget":
+            for desk in self._assembly.models.desks:
+                desk.leave(why)
         self._finished.set()
 
     async def _watch(self) -> None:

@@ -16,6 +16,7 @@ from constitutional.core.digest import canonical, digest
 from constitutional.core.enforcement import in_force
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
 from constitutional.errors import (
+    ConfigError,
     ConstitutionalError,
     PluginError,
     RunStoppedError,
@@ -23,8 +24,9 @@ from constitutional.errors import (
     UsageError,
     near_matches,
 )
-from constitutional.ledger import Ledger
-from constitutional.models.base import ChatModel
+from constitutional.ledger import BatchJournal, Ledger, Once
+from constitutional.models.base import BatchingModel, ChatModel
+from constitutional.models.batch import BatchedModel, Desk, Purse, Straight, Waits
 from constitutional.models.meter import Meter, Price
 from constitutional.models.recorded import RecordedModel
 from constitutional.models.throttle import Throttle
@@ -91,6 +93,9 @@ class Models:
     mode: Mode = "tiered"
     adapters: dict[str, ChatModel] = field(default_factory=dict)
     throttles: dict[str, Throttle] = field(default_factory=dict)
+    batched: dict[str, BatchedModel] = field(default_factory=dict)
+    """Of the adapters those that are asked by batches."""
+    desks: list[Desk] = field(default_factory=list)
 
     def adapter(self, role: str, entry: str | None = None) -> ChatModel:
         """``entry`` is one of the run's ``models``; None: the role's own."""
@@ -102,8 +107,33 @@ class Models:
         key = _connection(config)
         if key not in self.adapters:
             self.adapters[key] = self._make(config, name)
+            if config.batch and not isinstance(self.adapters[key], BatchingModel):
+                raise ConfigError(
+                    f"models.{name}.batch: {config.name} has no batches; `openai:` and `anthropic:` models have"
+                )
             self.throttles[key] = Throttle(config.concurrency or self.config.concurrency, name=config.name)
         return self.adapters[key]
+
+    def by_batches(self, role: str, entry: str | None, ledger: Ledger, meter: Meter) -> BatchedModel | None:
+        """The same model asked by batches, where the run file says so."""
+        config = model_config(self.config, role, entry)
+        direct = self.adapter(role, entry)
+        if not (config.batch and isinstance(direct, BatchingModel)):
+            return None
+        key = _connection(config)
+        if key not in self.batched:
+            hours, poll = self.config.batch.max_wait, self.config.batch.poll
+            desk = Desk(
+                direct.id,
+                direct.batches(),
+                BatchJournal(ledger, direct.id),
+                lambda: ledger.in_flight > sum(desk.waiting for desk in self.desks),
+                Waits(None if hours is None else hours * 3600, poll),
+                Purse(meter, price_of(config)),
+            )
+            self.desks.append(desk)
+            self.batched[key] = BatchedModel(direct, desk, self.throttles[key])
+        return self.batched[key]
 
     def throttle(self, role: str, entry: str | None = None) -> Throttle:
         self.adapter(role, entry)
@@ -126,6 +156,8 @@ class Models:
         return adapter
 
     async def aclose(self) -> None:
+        for desk in self.desks:
+            await desk.aclose()
         for adapter in self.adapters.values():
             await adapter.aclose()
 
@@ -323,23 +355,26 @@ class _Silent:
         raise RunStoppedError(f"{self.id} was asked while the configuration was only checked")
 
 
-def recorded(ledger: Ledger, meter: Meter, config: RunConfig) -> Bind:
-    """Models whose every reply goes through the ledger, and so does the work of plugins."""
-    return _Recorded(ledger, meter, config)
+def recorded(ledger: Once, meter: Meter, config: RunConfig, batches: Ledger | None = None) -> Bind:
+    """Models whose every reply goes through the ledger, and so does the work of plugins. ``batches``: the same ledger,
+    where models that are to be asked by batches are; without it they are asked directly."""
+    return _Recorded(ledger, meter, config, batches)
 
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    ledger: Ledger
+    ledger: Once
     meter: Meter
     config: RunConfig
+    batches: Ledger | None
 
     def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
+        batched = models.by_batches(role, entry, self.batches, self.meter) if self.batches else None
         return RecordedModel(
-            models.adapter(role, entry),
+            batched or models.adapter(role, entry),
             role,
             self.ledger,
-            models.throttle(role, entry),
+            Straight() if batched else models.throttle(role, entry),
             self.meter,
             sampling_of(self.config, role, models.mode, entry),
             price_of(model_config(self.config, role, entry)),
@@ -397,4 +432,6 @@ def _asked(config: RunConfig, role: str, models: Models, entry: str | None = Non
 
 
 def _connection(entry: ModelConfig) -> str:
-    return digest([entry.name, entry.base_url, entry.api_key_env, entry.revision, entry.timeout, entry.options])
+    return digest(
+        [entry.name, entry.base_url, entry.api_key_env, entry.revision, entry.timeout, entry.options, entry.batch]
+    )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
 from constitutional.core.records import Reason, Reject, Trace
+from constitutional.models.batch import Desk
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
+from constitutional.pipeline.ray_pool import RayPool
 
 JUDGED_OVER = 100
 """Prompts over which the failure rate is judged while a run goes on: three failures of the first ten are no trend, and
@@ -28,6 +30,10 @@ class RunState:
     pairs: int = 0
     failures: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
+    desks: Sequence[Desk] = ()
+    """Where requests wait for providers' batches."""
+    pool: RayPool | None = None
+    """The replicas that make the traces, where it is not this process."""
     began: float = field(default_factory=monotonic)
     on_failure: Callable[[Reject], None] | None = None
     """Told of everything that goes wrong with a prompt."""

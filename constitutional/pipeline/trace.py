@@ -145,6 +145,12 @@ def answered_part(trace: Trace) -> Trace:
     return replace(trace, scores=(), judgements=(), rulings=(), pairs=(), rejects=rejects)
 
 
+def not_storable(prompt: Prompt, error: Exception) -> Trace:
+    """In place of a trace in which a plugin put what JSON or UTF-8 cannot hold."""
+    detail = f"a plugin's record cannot be stored: {type(error).__name__}: {error!r}"
+    return Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True),))
+
+
 def unkept(prompt_id: str, revisions: Iterable[Revision]) -> tuple[Reject, ...]:
     """The revisions that were dropped, and why."""
     return tuple(

@@ -189,6 +189,7 @@ def _stages(folder: OutFolder, ready: Ready, stop: Stop, say: Say) -> list[Outco
     for number, name in enumerate(ready.settings.stages, 1):
         place = folder.stage(number, name)
         saved = place.outcome
+        outcome: Outcome | None
         if saved is not None:
             outcome = Outcome(**saved)
         else:

@@ -16,10 +16,12 @@ from pydantic import BaseModel
 from constitutional.builtin.rules import AnyRule
 from constitutional.config.run import (
     ROLES,
+    BatchConfig,
     ModelConfig,
     PartConfig,
     PluginConfig,
     Prices,
+    RayConfig,
     RunConfig,
     SplitConfig,
     WatchConfig,
@@ -100,6 +102,8 @@ def test_every_benchmark_is_on_its_page() -> None:
         ("A part", PartConfig),
         ("Watch", WatchConfig),
         ("Split", SplitConfig),
+        ("Batch", BatchConfig),
+        ("Ray", RayConfig),
     ],
 )
 def test_every_key_of_the_run_file_is_described_with_its_default(title: str, model: type[BaseModel]) -> None:

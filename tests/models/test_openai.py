@@ -29,7 +29,17 @@ ASK = ChatRequest((Message("system", "Be brief."), Message("user", "What is a ke
 JUDGE = ChatRequest((Message("user", "Which is better? Reply with one letter: A or B."),))
 
 
+@pytest.fixture(autouse=True, params=[False, True], ids=["plain", "sdk"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the SDK and without it: the same replies, and the same errors."""
+    monkeypatch.setitem(WAY, "sdk", request.param)
+
+
+WAY: dict[str, bool] = {}
+
+
 def model(server: Server, **options: Any) -> OpenAIModel:
+    options = {**WAY, **options}
     return OpenAIModel(ModelSetup("openai", "test-model", OpenAIOptions(**options), base_url=server.url, timeout=1.0))
 
 

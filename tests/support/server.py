@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import parse_qs
 
+from tests.support.batches import BATCHES, MESSAGE_BATCHES, BatchRoom
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -74,6 +76,13 @@ class Behaviour:
     unknown_model: str | None = None
     no_logprobs: bool = False
     no_schema: bool = False  # 400 where a reply of a JSON schema is asked for
+    batch_delay: float = 0.0  # seconds until a batch has ended
+    batch_limit: int | None = (
+        None  # a batch of more requests is refused, as one over OpenAI's limit of queued tokens is
+    )
+    batch_poison: str | None = None  # a batch is refused as it is sent where one of its requests contains this
+    batch_expired: float = 0.0  # share of the requests of a batch that expire, and
+    batch_500: float = 0.0  # that meet an error of the server, the first time that they are in one
     log: bool = True  # False keeps the counters only
 
     def __post_init__(self) -> None:
@@ -318,6 +327,28 @@ class App:
         self.behaviour = behaviour
         self.tally = Tally()
         self.in_flight = self.connections = 0
+        self.batches = BatchRoom()
+
+    def batch(self, method: str, path: str, query: str, head: bytes, raw: bytes) -> bytes:
+        behaviour = self.behaviour
+        poison = behaviour.batch_poison
+        if poison and path.startswith((BATCHES, MESSAGE_BATCHES)) and self.batches.holds(path, raw, poison.encode()):
+            raise ValueError("requests.0.params: invalid")
+        return self.batches.answer(
+            method, path, query, head, raw, behaviour.batch_delay, behaviour.batch_limit, self.batched
+        )
+
+    def batched(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The answer to one request of a batch."""
+        behaviour, call = self.behaviour, read_call(path, json.dumps(body).encode())
+        if self.batches.times[json.dumps(body, sort_keys=True)] == 1:
+            draw = unit(str(behaviour.seed), call.digest, "batch")
+            if draw < behaviour.batch_expired:
+                return 0, {}
+            if draw < behaviour.batch_expired + behaviour.batch_500:
+                return 500, json.loads(error_body(path, 500, "The server had an error"))
+        reply = refusal(behaviour, call)
+        return (reply.status, json.loads(reply.body)) if reply else (200, json.loads(completion(behaviour, call)))
 
     def control(self, path: str, query: str, raw: bytes) -> Any:
         """Raises LookupError for an unknown path, ValueError or TypeError for what cannot be configured."""
@@ -334,11 +365,12 @@ class App:
                 "in_flight": self.in_flight,
                 "peak_in_flight": tally.peak_in_flight,
                 "connections": self.connections,
+                **self.batches.stats(),
             }
         if path == "/log":
             return {"requests": tally.log, "marks": tally.marks}
         if path == "/reset":
-            self.tally = Tally()
+            self.tally, self.batches = Tally(), BatchRoom()
         elif path == "/configure":
             self.behaviour = replace(self.behaviour, **json.loads(raw))
         elif path == "/mark":
@@ -396,6 +428,8 @@ class Connection(asyncio.Protocol):
         path, _, query = target.partition("?")
         if method == "POST" and path in (CHAT, MESSAGES):
             self.complete(path, head, raw)
+        elif self.app.batches.owns(path):
+            self.write(self.batch(method, path, query, head, raw))
         elif path == MODELS:
             refused = self.unauthorised(path, head)
             model = {"id": MODEL, "object": "model", "created": CREATED, "owned_by": "tests"}
@@ -406,6 +440,15 @@ class Connection(asyncio.Protocol):
             except (LookupError, TypeError, ValueError) as error:
                 status = 404 if isinstance(error, LookupError) else 400
                 self.write(Answer(status, error_body(path, status, str(error))))
+
+    def batch(self, method: str, path: str, query: str, head: bytes, raw: bytes) -> Answer:
+        if (refused := self.unauthorised(path, head)) is not None:
+            return refused
+        try:
+            return Answer(200, self.app.batch(method, path, query, head, raw))
+        except (LookupError, ValueError, TypeError) as error:
+            status = 404 if isinstance(error, LookupError) else 400
+            return Answer(status, error_body(path, status, str(error)))
 
     def unauthorised(self, path: str, head: bytes) -> Answer | None:
         needed, found = self.app.behaviour.require_key, KEY.search(head)

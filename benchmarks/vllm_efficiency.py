@@ -1,0 +1,201 @@
+"""How much of vLLM's own throughput a whole run reaches.
+
+    python -m benchmarks.vllm_efficiency [--prompts 32] [--runs 3] [--model NAME] [--engine JSON] [--json] [--save]
+
+A run (answers, critiques, revisions, scores, judgements, interleaved) is made with an in-process vLLM, and what reaches the
+engine is recorded: token ids and sampling parameters. Then the very same requests go straight to an ``AsyncLLM`` of its
+own process, all at once and in the same order, with nothing else to do. Prompt and generated tokens per second are compared,
+from the first request to the last reply. Each is a fresh process with a cold cache, in turns.
+
+Without ``--model`` a model is made on the spot, for a CPU. On a GPU name a real one:
+``--model Qwen/Qwen3-4B-Instruct-2507 --engine '{"max_model_len": 8192}' --prompts 512``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import median, report, table
+from benchmarks.overhead import write_prompts
+
+CPU_ENGINE = {"enforce_eager": True, "dtype": "float32", "max_model_len": 2048, "max_num_seqs": 64}
+IN_FLIGHT = 256
+WORDS = ["polite", "short", "honest about what it does not know", "free of numbers"]
+
+
+def config_of(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    principles = [{"id": f"rule-{n}", "statement": f"The answer is {word}."} for n, word in enumerate(WORDS)]
+    tiers = [{"id": "all", "force": "soft", "principles": principles}]
+    (folder / "rules.yaml").write_text(json.dumps({"name": "rules", "tiers": tiers}))
+    policy = {"name": f"vllm:{options.model}", "max_tokens": options.max_tokens, "options": {"engine": options.engine}}
+    return {
+        "prompts": str(folder / "prompts.jsonl"), "constitution": "rules.yaml", "models": {"policy": policy},
+        "responses": 2, "strategy": "best-vs-worst", "concurrency": IN_FLIGHT, "max_failure_rate": 1.0,
+    }  # fmt: skip
+
+
+def ours(folder: Path, out: Path) -> dict[str, float]:
+    """A run, with every request that reaches the engine written down."""
+    from constitutional.config.run import RunConfig
+    from constitutional.ledger import RunFolder
+    from constitutional.models.vllm import VLLMModel
+    from constitutional.pipeline.run import run_prompts
+    from constitutional.plugins import PluginHost
+
+    requests: list[tuple[float, list[int], Any]] = []
+    span = [0.0, 0.0, 0.0, 0.0]
+    generate = VLLMModel._generate
+
+    async def recording(self: VLLMModel, engine: Any, prompt: list[int], params: Any) -> Any:
+        requests.append((time.monotonic(), prompt, params))
+        output = await generate(self, engine, prompt, params)
+        span[1] = time.monotonic()
+        span[2] += len(output.prompt_token_ids)
+        span[3] += len(output.outputs[0].token_ids)
+        return output
+
+    VLLMModel._generate = recording  # type: ignore[method-assign]
+    config = RunConfig.model_validate(json.loads((folder / "config.json").read_text()))
+    run_folder = RunFolder(out / "run")
+    run_folder.create()
+    cpu = time.process_time()
+    asyncio.run(run_prompts(config, run_folder, PluginHost(), folder))
+    used = time.process_time() - cpu
+    requests.sort(key=lambda request: request[0])
+    (folder / "requests.pickle").write_bytes(pickle.dumps([(prompt, params) for _, prompt, params in requests]))
+    return _figures(span[1] - requests[0][0], span[2], span[3], len(requests), used)
+
+
+def bare(folder: Path, engine: dict[str, Any], model: str) -> dict[str, float]:
+    """The recorded requests, straight to the engine."""
+    from constitutional.models import vllm as adapter
+
+    for name, value in adapter._ENVIRONMENT.items():
+        adapter.os.environ.setdefault(name, value)
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.inputs import tokens_input
+    from vllm.platforms import current_platform
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    if current_platform.is_cpu():
+        adapter.os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    requests = pickle.loads((folder / "requests.pickle").read_bytes())
+
+    async def run() -> dict[str, float]:
+        llm = AsyncLLM.from_engine_args(AsyncEngineArgs(model, disable_log_stats=True, **engine))
+        tokens = [0, 0]
+
+        async def ask(number: int, prompt: list[int], params: Any) -> None:
+            outputs = [output async for output in llm.generate(tokens_input(prompt), params, str(number))]
+            tokens[0] += len(outputs[-1].prompt_token_ids)
+            tokens[1] += len(outputs[-1].outputs[0].token_ids)
+
+        began, cpu = time.monotonic(), time.process_time()
+        await asyncio.gather(*(ask(number, *request) for number, request in enumerate(requests)))
+        seconds, used = time.monotonic() - began, time.process_time() - cpu
+        llm.shutdown()
+        return _figures(seconds, tokens[0], tokens[1], len(requests), used)
+
+    return asyncio.run(run())
+
+
+def _figures(seconds: float, prompt: float, generated: float, calls: int, cpu: float) -> dict[str, float]:
+    return {
+        "calls": calls,
+        "seconds": seconds,
+        "prompt_tokens": prompt,
+        "generated_tokens": generated,
+        "tokens_per_second": (prompt + generated) / seconds,
+        "cpu_seconds": cpu,
+    }
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.model is None:
+            from tests.support.tiny_model import make_tiny_model
+
+            options.model = str(make_tiny_model(folder / "model", hidden=512, layers=8, context=2048))
+            options.engine = {**CPU_ENGINE, **options.engine}
+        write_prompts(folder / "prompts.jsonl", options.prompts)
+        (folder / "config.json").write_text(json.dumps(config_of(options, folder)))
+        found: dict[str, list[dict[str, float]]] = {"ours": [], "AsyncLLM": []}
+        for number in range(options.runs):
+            out = folder / f"run{number}"
+            out.mkdir()
+            for kind in found:
+                found[kind].append(_child(kind, folder, out, options))
+                print(kind, found[kind][-1], file=sys.stderr)
+    ratios = [
+        a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(found["ours"], found["AsyncLLM"], strict=True)
+    ]
+    medians = {kind: {key: median([one[key] for one in rows]) for key in rows[0]} for kind, rows in found.items()}
+    shown = "made on the spot, 8 layers of 512" if "/" in options.model[:1] else options.model
+    return {
+        "model": shown,
+        "prompts": options.prompts,
+        "runs": options.runs,
+        "medians": medians,
+        "ratio": median(ratios),
+    }
+
+
+def _child(kind: str, folder: Path, out: Path, options: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.vllm_efficiency", "--child", kind, str(folder), str(out)]
+    command += ["--model", options.model, "--engine", json.dumps(options.engine)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def summary(figures: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The lines of the README's table."""
+    return [("tokens per second of a whole run, as a share of vLLM's own", f"{figures['ratio']:.3f}", "≥ 0.95")]
+
+
+def details(figures: dict[str, Any]) -> str:
+    """What stands on the benchmarks' page."""
+    head = ("", "calls", "prompt tokens", "generated", "time", "tokens/s", "CPU of the asking process")
+    rows = [
+        (kind, f"{row['calls']:,.0f}", f"{row['prompt_tokens']:,.0f}", f"{row['generated_tokens']:,.0f}",
+         f"{row['seconds']:.1f} s", f"{row['tokens_per_second']:,.0f}", f"{row['cpu_seconds']:.1f} s")
+        for kind, row in figures["medians"].items()
+    ]  # fmt: skip
+    return (
+        f"{table(head, rows)}\n\nModel: {figures['model']}; {figures['prompts']} prompts. Medians of {figures['runs']} runs "
+        f"in turns; the median of each turn's share is {figures['ratio']:.3f}."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=32)
+    parser.add_argument("--max-tokens", type=int, default=64)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--model", help="a model folder or a Hub name; default: one that is made on the spot")
+    parser.add_argument("--engine", type=json.loads, default={}, help="vLLM's engine options, as JSON")
+    parser.add_argument("--child", nargs=3, metavar=("KIND", "FOLDER", "OUT"), help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/vllm_efficiency.json")
+    options = parser.parse_args()
+    if options.child:
+        kind, folder, out = options.child
+        work = ours(Path(folder), Path(out)) if kind == "ours" else bare(Path(folder), options.engine, options.model)
+        print(json.dumps(work))
+        return
+    figures = measure(options)
+    print(f"{figures['ratio']:.3f} of vLLM's own tokens per second", file=sys.stderr)
+    report("vllm_efficiency", figures, options.json, options.save)
+
+
+if __name__ == "__main__":
+    main()

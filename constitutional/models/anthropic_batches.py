@@ -1,0 +1,112 @@
+"""Anthropic's message batches: the requests go up in one call, the results come down as lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from constitutional.errors import ModelError, RateLimitedError, TransientError
+from constitutional.models.base import BatchLimits, BatchLine, BatchStatus
+from constitutional.models.http import raise_for_status
+
+if TYPE_CHECKING:
+    from constitutional.models.anthropic import AnthropicModel
+
+PATH = "/v1/messages/batches"
+LIMITS = BatchLimits(100_000, 100_000_000)
+"""The provider takes 256 MB; less is as many requests as a driver should hold in memory."""
+UPLOAD_SECONDS = 1800.0
+LATEST = 100
+STATUS = {
+    "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
+    "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "timeout_error": 504,
+    "overloaded_error": 529,
+}  # fmt: skip
+"""The status that the same error has outside of a batch; any other is the server's."""
+
+
+class AnthropicBatches:
+    """Implements ``base.BatchApi``."""
+
+    def __init__(self, model: AnthropicModel) -> None:
+        self._model = model
+
+    @property
+    def limits(self) -> BatchLimits:
+        return LIMITS
+
+    def line(self, name: str, body: dict[str, Any]) -> bytes:
+        return json.dumps({"custom_id": name, "params": body}, ensure_ascii=False).encode("utf-8", "replace")
+
+    async def submit(self, lines: Sequence[bytes], token: str) -> str:
+        client = self._model.client()
+        content = b'{"requests":[' + b",".join(lines) + b"]}"
+        with self._model.faults():
+            response = await client.post(
+                PATH, cast_to=_raw(), content=content, options={"timeout": UPLOAD_SECONDS},
+            )  # fmt: skip
+        return str(json.loads(response.content)["id"])
+
+    async def find(self, token: str, since: float, requests: int) -> str | None:
+        """The API keeps no token: a batch of as many requests that was made since then is taken for the one, and the
+        names of its requests will tell."""
+        client, seen = self._model.client(), 0
+        with self._model.faults():
+            async for batch in client.messages.batches.list(limit=LATEST):
+                counts = batch.request_counts
+                total = counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
+                if batch.created_at.timestamp() >= since - 60 and total == requests:
+                    return str(batch.id)
+                seen += 1
+                if seen >= LATEST:
+                    break
+        return None
+
+    async def look(self, batch: str) -> BatchStatus:
+        client = self._model.client()
+        with self._model.faults():
+            found = await client.messages.batches.retrieve(batch)
+        counts = found.request_counts
+        return BatchStatus(found.processing_status == "ended", counts.succeeded + counts.errored, results=(batch,))
+
+    async def results(self, status: BatchStatus) -> AsyncIterator[BatchLine]:
+        client = self._model.client()
+        for batch in status.results:
+            with self._model.faults():
+                async for row in await client.messages.batches.results(batch, timeout=UPLOAD_SECONDS):
+                    yield self._read(row.to_dict(mode="json"))
+
+    def _read(self, row: dict[str, Any]) -> BatchLine:
+        try:
+            name, result = str(row["custom_id"]), row["result"]
+            if result["type"] == "succeeded":
+                return BatchLine(name, result["message"])
+            if result["type"] == "errored":
+                return BatchLine(name, error=self._error(result["error"].get("error") or {}))
+            return BatchLine(name)
+        except (LookupError, TypeError, AttributeError) as error:
+            shown = json.dumps(row)[:120]
+            raise TransientError(
+                f"{self._model.id}: a batch's results cannot be read: {shown}", "malformed_reply"
+            ) from error
+
+    def _error(self, fault: dict[str, Any]) -> ModelError:
+        kind = str(fault.get("type"))
+        try:
+            raise_for_status(self._model.id, STATUS.get(kind, 500), str(fault.get("message") or ""), kind, None)
+        except RateLimitedError as error:
+            return TransientError(error.message, "overloaded")
+        except ModelError as error:
+            return error
+
+    async def cancel(self, batch: str) -> None:
+        client = self._model.client()
+        with self._model.faults():
+            await client.messages.batches.cancel(batch)
+
+
+def _raw() -> Any:
+    import httpx2
+
+    return httpx2.Response

@@ -1,0 +1,474 @@
+"""A model asked by a provider's batches, at half the price: requests gather until everything waits, go out as one batch,
+and whoever waits for one of its replies goes on when it is there.
+
+- A batch goes out when nothing else can be done: every request in flight waits for a batch and no new one has come for a
+  moment. So a wave of a run is one batch, whatever it consists of. A full batch goes out at once.
+- The first request of each kind is made directly: a wrong key, name or schema is known now and not tomorrow.
+- A request that expired or met a server error joins the next batch. After ``BATCH_TRIES`` it fails like any other call.
+- After ``max_wait`` a batch is cancelled: what it has answered is kept, the rest is asked directly at the full price."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from constitutional.core.digest import digest
+from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
+from constitutional.errors import (
+    ModelError,
+    ModelUnavailableError,
+    RequestRefusedError,
+    RunStoppedError,
+    TransientError,
+)
+from constitutional.ledger import BatchJournal, SentBatch
+from constitutional.models.base import BatchApi, BatchingModel, BatchLine, BatchStatus, ChatModel, Post
+from constitutional.models.groups import joined_a_batch
+from constitutional.models.meter import Meter, Price
+from constitutional.models.throttle import Throttle
+
+R = TypeVar("R", ChatReply, Choice)
+T = TypeVar("T")
+SHARE = 0.5
+"""What a batch costs, of the price of the same calls made directly: at OpenAI and at Anthropic."""
+BATCH_TRIES = 3
+TICK, QUIET = 0.05, 0.5
+"""Seconds: how often it is looked whether a batch should go out, and for how long nothing must have changed."""
+LONGEST_GATHER = 600.0
+"""Seconds that a request waits for others at most, where something else is always going on."""
+FIRST_POLL = 5.0
+FEWEST = 100
+"""Requests that go out although the budget may not cover them all: the last of it would go in ever smaller batches."""
+AT_ONCE = 500
+"""Replies handed on before the event loop has its turn."""
+
+
+class AgainError(ModelError):
+    """This request joins the next batch, and it was not its fault."""
+
+
+class GivenUpError(ModelError):
+    """This request's batch took too long: ask directly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """``max_wait`` and ``poll`` are seconds; a batch is looked at often at first and then every ``poll``."""
+
+    max_wait: float | None = None
+    poll: float = 60.0
+
+
+@dataclass(slots=True)
+class Purse:
+    """What is left of ``max_cost``, counting what is out as if every reply were as long as it may be."""
+
+    meter: Meter
+    price: Price
+    out: float = 0.0
+
+    def most(self, body: dict[str, Any], size: int) -> float:
+        longest = int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+        return self.price.of(Usage(size // 3, longest, share=SHARE))
+
+    @property
+    def left(self) -> float | None:
+        return None if self.meter.max_cost is None else self.meter.max_cost - self.meter.cost - self.out
+
+
+@dataclass(slots=True)
+class _Queued:
+    line: bytes
+    most: float
+    """What it costs at most."""
+    since: float
+    waiters: list[asyncio.Future[Any]] = field(default_factory=list)
+
+
+class Desk:
+    """Where requests wait for batches of one model. ``busy`` says whether anything is going on elsewhere."""
+
+    def __init__(
+        self,
+        model: str,
+        api: BatchApi,
+        journal: BatchJournal,
+        busy: Callable[[], bool],
+        waits: Waits,
+        purse: Purse,
+    ) -> None:
+        self.model = model
+        self.waiting = 0
+        """Requests that wait for a reply."""
+        self.out: dict[str, BatchStatus] = {}
+        """Token of a batch that is out → how far it is."""
+        self.sizes: dict[str, int] = {}
+        self._api = api
+        self._journal = journal
+        self._busy = busy
+        self._waits = waits
+        self._purse = purse
+        self._queue: dict[str, _Queued] = {}
+        self._claims: dict[str, list[asyncio.Future[Any]]] = {}
+        """Requests of batches that are out → who waits for them."""
+        self._sent: dict[str, SentBatch] = {}
+        """Request → the batch in which it is out."""
+        self._calls = Throttle(4)
+        self._most = api.limits.requests
+        self._hold_until = 0.0
+        self._arrived = 0.0
+        self._worker: asyncio.Task[None] | None = None
+        self._followers: set[asyncio.Task[None]] = set()
+        self._left: str | None = None
+
+    @property
+    def queued(self) -> int:
+        return len(self._queue)
+
+    async def post(self, body: dict[str, Any], sample: int) -> Any:
+        """The JSON of the reply, from whichever batch brings it. Implements ``base.Post``."""
+        if self._left is not None:
+            raise RunStoppedError(self._left)
+        loop = asyncio.get_running_loop()
+        self._start()
+        name = digest([sample, body])
+        waiter: asyncio.Future[Any] = loop.create_future()
+        if (sent := self._sent.get(name)) is not None:
+            self._claims.setdefault(name, []).append(waiter)
+            if sent.token not in self.out:
+                self._follow(sent)
+        else:
+            if name not in self._queue:
+                line = self._api.line(name, body)
+                self._queue[name] = _Queued(line, self._purse.most(body, len(line)), loop.time())
+            self._queue[name].waiters.append(waiter)
+        self._arrived = loop.time()
+        self.waiting += 1
+        joined_a_batch()
+        try:
+            return await waiter
+        finally:
+            self.waiting -= 1
+
+    async def scout(self, ask: Post, body: dict[str, Any], sample: int) -> Any:
+        """Ask directly. ``AgainError`` where an earlier session has sent this very request in a batch: then it had found
+        out what a scout finds out. Implements ``base.Post``."""
+        self._start()
+        if digest([sample, body]) in self._sent:
+            raise AgainError(f"{self.model}: in a batch already")
+        return await ask(body, sample)
+
+    def leave(self, why: str) -> None:
+        """Wait no longer. A batch that is out stays out, and the next session collects it."""
+        self._left = why
+        self._fail_all(RunStoppedError(why))
+        for task in self._tasks():
+            task.cancel()
+
+    async def aclose(self) -> None:
+        tasks = self._tasks()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [*self._followers, *([self._worker] if self._worker is not None else [])]
+
+    def _start(self) -> None:
+        if self._worker is None:
+            for batch in self._journal.open():
+                self._sent |= dict.fromkeys(batch.names, batch)
+                self._follow(batch)
+            self._worker = asyncio.get_running_loop().create_task(self._guarded(self._work()))
+
+    async def _work(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            while self._queue and self._due():
+                await self._send()
+
+    def _due(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now < self._hold_until:
+            return False
+        if len(self._queue) >= self._most or self._lull():
+            return True
+        if sum(len(item.line) for item in self._queue.values()) >= self._api.limits.size:
+            return True
+        return now - next(iter(self._queue.values())).since > LONGEST_GATHER
+
+    def _lull(self) -> bool:
+        return not self._busy() and asyncio.get_running_loop().time() - self._arrived >= QUIET
+
+    async def _send(self) -> None:
+        taken = self._take()
+        if not taken:
+            self._hold_until = asyncio.get_running_loop().time() + TICK
+            return
+        for name, item in taken.items():
+            self._claims[name] = item.waiters
+        await self._send_these(taken)
+
+    async def _send_these(self, taken: dict[str, _Queued]) -> None:
+        """A batch that is refused as it is sent is halved: one bad request costs itself alone."""
+        batch = await self._journal.begin(taken)
+        self._sent |= dict.fromkeys(taken, batch)
+        cost = sum(item.most for item in taken.values())
+        self._purse.out += cost
+        lines = [item.line for item in taken.values()]
+        tried = False
+
+        async def submit() -> str:
+            nonlocal tried
+            found = await self._api.find(batch.token, batch.at, len(lines)) if tried else None
+            tried = True
+            return found or await self._api.submit(lines, batch.token)
+
+        try:
+            await self._journal.sent(batch, await self._calls.call(submit))
+        except RequestRefusedError as error:
+            self._purse.out -= cost
+            if len(taken) == 1:
+                await self._forget(batch, error)
+                return
+            for name in taken:
+                del self._sent[name]
+            await self._journal.settle(batch, set(batch.names))
+            names = list(taken)
+            for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+                await self._send_these({name: taken[name] for name in half})
+        except ModelError as error:
+            self._purse.out -= cost
+            await self._forget(batch, error)
+        else:
+            self._follow(batch, cost)
+
+    def _take(self) -> dict[str, _Queued]:
+        """As much of the queue as a batch may hold and the budget may bear."""
+        taken: dict[str, _Queued] = {}
+        size, cost, left = 0, 0.0, self._purse.left
+        for name, item in self._queue.items():
+            size, cost = size + len(item.line) + 1, cost + item.most
+            too_dear = left is not None and cost > left and (self.out or len(taken) >= FEWEST)
+            if len(taken) >= self._most or (taken and size > self._api.limits.size) or too_dear:
+                break
+            taken[name] = item
+        for name in taken:
+            del self._queue[name]
+        return taken
+
+    def _follow(self, batch: SentBatch, cost: float = 0.0) -> None:
+        self.out[batch.token] = BatchStatus(False)
+        self.sizes[batch.token] = batch.requests
+        task = asyncio.get_running_loop().create_task(self._guarded(self._collect(batch, cost)))
+        self._followers.add(task)
+        task.add_done_callback(self._followers.discard)
+
+    async def _collect(self, batch: SentBatch, cost: float) -> None:
+        try:
+            if batch.id is None and not await self._found(batch):
+                return
+            status, given_up = await self._ended(batch)
+            while not self._all_wait(batch):  # noqa: ASYNC110 - a quiet moment is no event
+                await asyncio.sleep(TICK)
+            if status.refused is not None:
+                await self._refused(batch, status)
+                return
+            self._purse.out -= cost
+            cost = 0.0
+            await self._hand_on(batch, status, given_up)
+        finally:
+            self._purse.out -= cost
+            self.out.pop(batch.token, None)
+        if any(name in self._claims for name in batch.names):
+            self._follow(batch)
+
+    async def _found(self, batch: SentBatch) -> bool:
+        """Whether a batch that an earlier session meant to send was sent."""
+        name = await self._patiently(lambda: self._api.find(batch.token, batch.at, batch.requests))
+        if name is not None:
+            await self._journal.sent(batch, name)
+            return True
+        await self._forget(batch, AgainError(f"{self.model}: a batch was never sent"))
+        return False
+
+    def _all_wait(self, batch: SentBatch) -> bool:
+        """Of a batch that an earlier session sent, the prompts have to come first to where they waited."""
+        return all(name in self._claims for name in batch.names) or self._lull()
+
+    async def _ended(self, batch: SentBatch) -> tuple[BatchStatus, bool]:
+        """The status at its end, and whether it was cancelled for taking too long."""
+        loop = asyncio.get_running_loop()
+        pause, given_up = min(FIRST_POLL, self._waits.poll), False
+        began = loop.time()
+        while True:
+            try:
+                status = await self._patiently(lambda: self._api.look(str(batch.id)))
+            except ModelUnavailableError as error:
+                if "unknown model or address" not in error.message:
+                    raise
+                return BatchStatus(True), given_up
+            self.out[batch.token] = status
+            if status.ended:
+                return status, given_up
+            if not given_up and self._waits.max_wait is not None and loop.time() - began >= self._waits.max_wait:
+                given_up = True
+                await self._patiently(lambda: self._api.cancel(str(batch.id)))
+                continue
+            await asyncio.sleep(pause)
+            pause = min(self._waits.poll, pause * 1.5)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """A batch outlives an hour without a network."""
+        while True:
+            try:
+                return await self._calls.call(ask)
+            except TransientError:
+                await asyncio.sleep(self._waits.poll)
+
+    async def _hand_on(self, batch: SentBatch, status: BatchStatus, given_up: bool) -> None:
+        """Give each reply to whoever waits for it. One that nobody waits for yet stays at the provider, and is fetched
+        again when it is asked for: that is the journal's to remember."""
+        lost: ModelError = TransientError(
+            f"{self.model}: a batch expired before this request had its turn", "batch_expired"
+        )
+        if given_up:
+            lost = GivenUpError(f"{self.model}: a batch took longer than --batch-max-wait")
+        unanswered, done = set(batch.names), set[str]()
+
+        async def read() -> None:
+            async for line in self._api.results(status):
+                if line.name not in unanswered or (line.data is None and line.error is None):
+                    continue
+                unanswered.discard(line.name)
+                if self._settle(line):
+                    done.add(line.name)
+                if len(done) % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+        await self._patiently(read)
+        for name in unanswered:
+            self._settle(BatchLine(name, error=lost))
+        done |= unanswered
+        for name in done:
+            self._sent.pop(name, None)
+        await self._replies_filed()
+        await self._journal.settle(batch, done)
+
+    async def _replies_filed(self) -> None:
+        """From here a reply needs a few turns of the event loop until it is queued for the ledger."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def _settle(self, line: BatchLine) -> bool:
+        """Whether somebody waited for it."""
+        waiters = self._claims.pop(line.name, [])
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if line.error is not None:
+                waiter.set_exception(line.error)
+            else:
+                waiter.set_result(line.data)
+        return bool(waiters)
+
+    async def _refused(self, batch: SentBatch, status: BatchStatus) -> None:
+        words = f"{self.model}: a batch of {batch.requests:,} was refused: {status.refused}"
+        if not status.too_much:
+            await self._forget(batch, ModelUnavailableError(words))
+        elif batch.requests == 1 and len(self.out) == 1:
+            await self._forget(batch, RequestRefusedError(words))
+        else:
+            self._most = max(1, min(self._most, batch.requests) // 2)
+            self._hold_until = asyncio.get_running_loop().time() + self._waits.poll
+            await self._forget(batch, AgainError(words))
+
+    async def _forget(self, batch: SentBatch, error: ModelError) -> None:
+        names = set(batch.names)
+        for name in names:
+            self._sent.pop(name, None)
+            self._settle(BatchLine(name, error=error))
+        await self._journal.settle(batch, names)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        """Whatever ends the work ends the waiting."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fail_all(error)
+
+    def _fail_all(self, error: BaseException) -> None:
+        waiters = [waiter for item in self._queue.values() for waiter in item.waiters]
+        waiters += [waiter for claimed in self._claims.values() for waiter in claimed]
+        self._queue.clear()
+        self._claims.clear()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+
+
+class BatchedModel:
+    """Implements ``base.ChatModel``. ``throttle`` is for what is asked directly."""
+
+    def __init__(self, direct: BatchingModel, desk: Desk, throttle: Throttle) -> None:
+        self._direct = direct
+        self._batched = direct.through(desk.post)
+        self._scout = direct.through(functools.partial(desk.scout, direct.post))
+        self._throttle = throttle
+        self._scouted: set[str] = set()
+        self._locks = {kind: asyncio.Lock() for kind in ("chat", "schema", "choose")}
+
+    @property
+    def id(self) -> str:
+        return self._direct.id
+
+    @property
+    def identity(self) -> Any:
+        return self._direct.identity
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        return await self._ask("chat" if request.schema is None else "schema", lambda model: model.chat(request))
+
+    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
+        return await self._ask("choose", lambda model: model.choose(request, options))
+
+    async def aclose(self) -> None:
+        await self._direct.aclose()
+
+    async def _ask(self, kind: str, ask: Callable[[ChatModel], Awaitable[R]]) -> R:
+        if kind not in self._scouted:
+            async with self._locks[kind]:
+                if kind not in self._scouted:
+                    with contextlib.suppress(AgainError):
+                        reply = await self._throttle.call(lambda: ask(self._scout))
+                        self._scouted.add(kind)
+                        return reply
+                    self._scouted.add(kind)
+        failures = 0
+        while True:
+            try:
+                reply = await ask(self._batched)
+            except AgainError:
+                continue
+            except GivenUpError:
+                return await self._throttle.call(lambda: ask(self._direct))
+            except TransientError as error:
+                failures += 1
+                if failures >= BATCH_TRIES:
+                    raise
+                self._throttle.retries[error.reason] += 1
+            else:
+                return replace(reply, usage=replace(reply.usage, share=SHARE))
+
+
+class Straight:
+    """A lane without a limit: the calls wait in a batch and not for a place."""
+
+    async def call(self, ask: Callable[[], Awaitable[T]]) -> T:
+        return await ask()

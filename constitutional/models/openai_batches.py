@@ -1,0 +1,115 @@
+"""OpenAI's batch API: a file of requests goes up, a batch is made of it, one or two files of results come down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from constitutional.errors import ModelError, RateLimitedError, TransientError
+from constitutional.models.base import BatchLimits, BatchLine, BatchStatus
+from constitutional.models.http import raise_for_status
+
+if TYPE_CHECKING:
+    from constitutional.models.openai import OpenAIModel
+
+PATH = "/v1/chat/completions"
+LIMITS = BatchLimits(50_000, 100_000_000)
+"""The provider takes 200 MB; half of it is as many requests as a driver should hold in memory."""
+UPLOAD_SECONDS = 1800.0
+LATEST = 100
+"""Batches looked through for one that was sent by a process that is dead."""
+
+
+class OpenAIBatches:
+    """Implements ``base.BatchApi``."""
+
+    def __init__(self, model: OpenAIModel) -> None:
+        self._model = model
+
+    @property
+    def limits(self) -> BatchLimits:
+        return LIMITS
+
+    def line(self, name: str, body: dict[str, Any]) -> bytes:
+        line = {"custom_id": name, "method": "POST", "url": PATH, "body": body}
+        return json.dumps(line, ensure_ascii=False).encode("utf-8", "replace")
+
+    async def submit(self, lines: Sequence[bytes], token: str) -> str:
+        client = self._model.client()
+        with self._model.faults():
+            file = await client.files.create(
+                file=(f"{token}.jsonl", b"\n".join(lines)), purpose="batch", timeout=UPLOAD_SECONDS
+            )
+            batch = await client.batches.create(
+                input_file_id=file.id, endpoint=PATH, completion_window="24h", metadata={"token": token}
+            )
+        return str(batch.id)
+
+    async def find(self, token: str, since: float, requests: int) -> str | None:
+        client, seen = self._model.client(), 0
+        with self._model.faults():
+            async for batch in client.batches.list(limit=LATEST):
+                if (batch.metadata or {}).get("token") == token:
+                    return str(batch.id)
+                seen += 1
+                if seen >= LATEST:
+                    break
+        return None
+
+    async def look(self, batch: str) -> BatchStatus:
+        client = self._model.client()
+        with self._model.faults():
+            found = await client.batches.retrieve(batch)
+        done = found.request_counts.completed + found.request_counts.failed if found.request_counts else 0
+        if found.status == "failed":
+            faults = (found.errors.data if found.errors else None) or []
+            words = "; ".join(str(fault.message or fault.code) for fault in faults[:3]) or "no reason given"
+            too_much = any("limit" in str(fault.code or "") for fault in faults)
+            return BatchStatus(True, done, words, too_much)
+        results = tuple(str(name) for name in (found.output_file_id, found.error_file_id) if name)
+        return BatchStatus(found.status in ("completed", "expired", "cancelled"), done, results=results)
+
+    async def results(self, status: BatchStatus) -> AsyncIterator[BatchLine]:
+        client = self._model.client()
+        for name in status.results:
+            with self._model.faults():
+                async with client.files.with_streaming_response.content(name, timeout=UPLOAD_SECONDS) as response:
+                    async for line in response.iter_lines():
+                        if line.strip():
+                            yield self._read(line)
+
+    def _read(self, line: str) -> BatchLine:
+        try:
+            row = json.loads(line)
+            name, response = str(row["custom_id"]), row.get("response")
+            if response is None:
+                return self._not_worked_on(name, row.get("error") or {})
+            if int(response["status_code"]) == 200:
+                return BatchLine(name, response["body"])
+            fault = (response.get("body") or {}).get("error") or {}
+            return BatchLine(name, error=self._error(int(response["status_code"]), fault))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise TransientError(
+                f"{self._model.id}: a batch's results cannot be read: {line[:120]}", "malformed_reply"
+            ) from error
+
+    def _not_worked_on(self, name: str, fault: dict[str, Any]) -> BatchLine:
+        if "expired" in str(fault.get("code")) or "cancel" in str(fault.get("code")):
+            return BatchLine(name)
+        return BatchLine(
+            name, error=TransientError(f"{self._model.id}: in a batch: {fault.get('message')}", "server_error")
+        )
+
+    def _error(self, status: int, fault: dict[str, Any]) -> ModelError:
+        try:
+            raise_for_status(self._model.id, status, str(fault.get("message") or ""), fault.get("code"), None)
+        except RateLimitedError as error:
+            return TransientError(error.message, "overloaded")
+        except ModelError as error:
+            return error
+
+    async def cancel(self, batch: str) -> None:
+        client = self._model.client()
+        with self._model.faults():
+            await client.batches.cancel(batch)

@@ -1,0 +1,146 @@
+"""Prompts on a real Ray of this machine: the same data as without, and nothing lost with a process that dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constitutional.config.run import RunConfig
+from constitutional.dataset.write import write_dataset
+from constitutional.errors import ConfigError, ModelUnavailableError
+from constitutional.ledger import LedgerView, RunFolder
+from constitutional.pipeline.run import Stop, run_prompts
+from constitutional.pipeline.state import RunState
+from constitutional.plugins import PluginHost
+from constitutional.roles import RunResult
+from tests.support.processes import fingerprint
+from tests.support.runs import tier
+
+pytestmark = pytest.mark.slow
+ANSWER, SLOW = (f"scripted:tests.support.crashing:{name}" for name in ("answer", "slow"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """Started once: runs find it and leave it."""
+    ray = pytest.importorskip("ray")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+def configured(folder: Path, engine: str, model: str, prompts: list[str], **settings: Any) -> RunConfig:
+    (folder / "words.yaml").write_text(json.dumps({"name": "words", "tiers": [tier("t", "strong", "red", "blue")]}))
+    (folder / "prompts.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in prompts))
+    given = {
+        "prompts": "prompts.jsonl", "constitution": "words.yaml", "models": {"policy": model}, "engine": engine,
+        "ray": {"replicas": 2}, "max_failure_rate": 1.0, "concurrency": 4, "responses": 2, "strategy": "best-vs-worst",
+    }  # fmt: skip
+    return RunConfig.model_validate(given | settings)
+
+
+async def run(
+    folder: Path, name: str, config: RunConfig, while_running: Any = None, stop: Stop | None = None
+) -> RunResult:
+    run_folder = RunFolder(folder / name)
+    run_folder.create()
+    states: list[RunState] = []
+    task = asyncio.create_task(run_prompts(config, run_folder, PluginHost(), folder, started=states.append, stop=stop))
+    if while_running is not None:
+        while not states and not task.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await while_running(states[0], task)
+    result = await task
+    write_dataset(run_folder, complete=result.status == "complete")
+    return result
+
+
+def keys(folder: Path) -> set[bytes]:
+    with LedgerView(folder / "run.db") as view:
+        return {key for (key,) in view.rows("SELECT key FROM calls")}
+
+
+def test_the_same_bytes_though_a_replica_is_killed_in_the_middle(tmp_path: Path) -> None:
+    prompts = [f"item {n} is red and blue and red" for n in range(30)]
+    local = asyncio.run(run(tmp_path, "local", configured(tmp_path, "local", SLOW, prompts)))
+    killed = []
+
+    async def kill_one(state: RunState, task: asyncio.Task[RunResult]) -> None:
+        while state.prompts < 10:
+            assert not task.done()
+            await asyncio.sleep(0.002)
+        assert state.pool is not None
+        killed.append(state.pool.homes[0].pid)
+        os.kill(killed[0], signal.SIGKILL)
+
+    ray = asyncio.run(run(tmp_path, "ray", configured(tmp_path, "ray", SLOW, prompts), kill_one))
+    assert killed
+    assert (ray.prompts, ray.pairs, ray.failures) == (local.prompts, local.pairs, 0)
+    assert fingerprint(tmp_path / "ray" / "dataset") == fingerprint(tmp_path / "local" / "dataset")
+    assert keys(tmp_path / "ray") == keys(tmp_path / "local")
+    again = asyncio.run(run(tmp_path, "ray", configured(tmp_path, "local", SLOW, prompts)))
+    assert again.calls_made == 0, "what replicas did is a run like any other"
+
+
+def test_a_prompt_that_kills_every_replica_costs_itself_alone(tmp_path: Path) -> None:
+    prompts = [f"item {n} is red" for n in range(12)]
+    prompts[5] = "poison red"
+    result = asyncio.run(run(tmp_path, "run", configured(tmp_path, "ray", ANSWER, prompts)))
+    assert (result.status, result.prompts, result.failures) == ("complete", 12, 1)
+    assert result.rejects["crashed_engine"] == 1
+    with LedgerView(tmp_path / "run" / "run.db") as view:
+        (detail,) = [detail for (detail,) in view.rows("SELECT detail FROM rejects WHERE reason = 'crashed_engine'")]
+    assert detail.startswith("the replica died each of the 3 times that it worked on this prompt")
+
+
+def test_a_budget_is_the_cluster_s_and_exact(tmp_path: Path) -> None:
+    config = configured(tmp_path, "ray", ANSWER, [f"item {n} is red" for n in range(30)])
+    first = asyncio.run(run(tmp_path, "run", config.model_copy(update={"max_calls": 50})))
+    assert (first.status, first.calls_made) == ("budget", 50)
+    assert len(keys(tmp_path / "run")) == 50
+    assert asyncio.run(run(tmp_path, "run", config)).status == "complete"
+
+
+def test_an_interrupt_keeps_what_was_answered(tmp_path: Path) -> None:
+    stop = Stop()
+
+    async def interrupt(state: RunState, task: asyncio.Task[RunResult]) -> None:
+        while state.meter.calls_made < 20:
+            assert not task.done()
+            await asyncio.sleep(0.002)
+        stop.ask()
+
+    config = configured(tmp_path, "ray", SLOW, [f"item {n} is red" for n in range(40)])
+    first = asyncio.run(run(tmp_path, "run", config, interrupt, stop))
+    assert first.status == "interrupted"
+    assert len(keys(tmp_path / "run")) == first.calls_made
+    second = asyncio.run(run(tmp_path, "run", config))
+    assert (second.status, second.prompts) == ("complete", 40)
+
+
+def test_what_ends_a_run_ends_it_here_too(tmp_path: Path) -> None:
+    config = configured(tmp_path, "ray", "openai:nobody", ["hello"])
+    policy = config.models["policy"].model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
+    with pytest.raises(ModelUnavailableError, match="is the server running"):
+        asyncio.run(run(tmp_path, "run", config.model_copy(update={"models": {"policy": policy}})))
+
+
+def test_batches_and_replicas_do_not_go_together() -> None:
+    model = {"name": "openai:gpt-4o-mini", "batch": True}
+    with pytest.raises(ValueError, match=r"engine: ray does not go with models\.policy\.batch"):
+        RunConfig.model_validate({"models": {"policy": model}, "engine": "ray"})
+
+
+def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    config = configured(tmp_path, "ray", ANSWER, ["hello"], ray={"address": "nonsense://x"})
+    with pytest.raises(ConfigError, match="the Ray cluster at nonsense://x cannot be reached"):
+        asyncio.run(run(tmp_path, "run", config))
