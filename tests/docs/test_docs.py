@@ -31,6 +31,7 @@ from constitutional.dataset.rows import schemas
 from constitutional.plugins import BUILTIN, PluginHost
 from constitutional.roles import Setup
 from docs import make_benchmark_tables
+from tests.support.processes import write_prompts
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
@@ -244,7 +245,12 @@ def test_the_quickstart_runs(tmp_path: Path) -> None:
 
 
 def test_the_commands_about_strategies_and_datasets_run(tmp_path: Path) -> None:
-    run([*SCRIPTED, "--out", "runs/demo", "--quiet"], tmp_path)
+    for name, first in (("prompts", 0), ("one", 0), ("two", 5)):
+        write_prompts(tmp_path / f"{name}.jsonl", 10, first)
+    run(
+        ["constitutional", "generate", "--prompts", "one.jsonl", "--model", "scripted:demo", "--out", "runs/demo"],
+        tmp_path,
+    )
     said = ""
     for name in ("docs/strategies.md", "docs/dataset.md"):
         for text in blocks(name, "sh"):
