@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import report, table
+from constitutional.errors import LedgerError
 from constitutional.ledger import LedgerView
 from tests.support.processes import COMMAND, environment, fingerprint, generate, start, write_prompts
 from tests.support.server import Server, serve
@@ -224,10 +225,15 @@ def engine_out_of_memory(folder: Path) -> str:
         [*COMMAND, *command, "--responses", "2", "--quiet", "--json", "--out", str(folder / "disturbed")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
     )  # fmt: skip
-    wait_for(lambda: bool(_answered(folder / "disturbed" / "run.db")), process)
-    for engine in _children(process.pid, "EngineCore"):
-        os.kill(engine, signal.SIGKILL)
-    stdout, stderr = process.communicate(timeout=400)
+    try:
+        wait_for(lambda: bool(_answered(folder / "disturbed" / "run.db")), process)
+        engines = _children(process.pid, "EngineCore")
+        assert engines, "no engine to kill"
+        for engine in engines:
+            os.kill(engine, signal.SIGKILL)
+        stdout, stderr = process.communicate(timeout=400)
+    finally:
+        process.kill()
     assert process.returncode == 0, stderr[-2000:]
     result = json.loads(stdout)
     assert (result["failures"], result["prompts"]) == (0, 6)
@@ -235,10 +241,13 @@ def engine_out_of_memory(folder: Path) -> str:
 
 
 def _answered(ledger: Path) -> int:
-    if not ledger.exists() or not ledger.stat().st_size:
+    if not ledger.exists():
         return 0
-    with LedgerView(ledger) as view:
-        return int(view.one("SELECT count(*) FROM calls"))
+    try:
+        with LedgerView(ledger) as view:
+            return int(view.one("SELECT count(*) FROM calls"))
+    except LedgerError:  # it is just being made
+        return 0
 
 
 def _children(parent: int, name: str) -> list[int]:

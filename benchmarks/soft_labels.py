@@ -1,10 +1,10 @@
 """Whether labels as probabilities learn more from a noisy judge than labels that are certain.
 
-    python -m benchmarks.soft_labels [--things 160] [--labels 5] [--seeds 0,1,2] [--epochs 12] [--json] [--save]
+    python -m benchmarks.soft_labels [--things 96] [--labels 5] [--seeds 0,1,2] [--epochs 20] [--json] [--save]
 
-A planted world: each of many things is either red or blue, and a judge says which a few times, each time with a
-probability between a half and nine tenths that is calibrated: it is wrong exactly as often as it says, 30 % in all. A
-random tiny model is trained on these labels with `constitutional train` as they are (soft), as if they were certain
+A planted world: each of many things is either red or blue, and a judge says which a few times. Half of the times it knows
+little and says so, half of the times it is rather sure; either way it is calibrated: wrong as often as it says, 30 % in
+all. A random tiny model is trained on these labels with `constitutional train` as they are (soft), as if they were certain
 (hard), and weighted by their margin; and for comparison with the judge's mistakes taken out. What counts is how often it
 prefers the true colour in questions that it has not seen, whose labels are true."""
 
@@ -27,7 +27,10 @@ COLOURS = ("red", "blue")
 KINDS = {"soft": "soft", "margin-weighted": "margin-weighted", "hard": "hard", "hard, no mistakes": "hard"}
 UNSEEN = 9
 """The number of the question that is asked of every thing in the test, and never in training."""
-LEAST, MOST = 0.5, 0.9
+UNSURE, SURE = (0.51, 0.55), (0.84, 0.90)
+"""How probable its labels are by the judge: from, to."""
+BETA = 0.5
+"""So that what a label of 0.87 asks for, log(0.87 / 0.13) / β, is a few nats."""
 SYLLABLES = ("ba", "do", "fi", "gu", "ka", "le", "mo", "nu", "pi", "ra", "so", "tu")
 
 
@@ -58,7 +61,7 @@ def judged(seed: int, truth: Sequence[int], labels: int) -> list[dict[str, Any]]
     rows = []
     for thing, colour in enumerate(truth):
         for question in range(labels):
-            p = draw.uniform(LEAST, MOST)
+            p = draw.uniform(*draw.choice((UNSURE, SURE)))
             rows.append(row(thing, question, colour if draw.random() < p else 1 - colour, p))
     return rows
 
@@ -119,8 +122,8 @@ def _trained(data: Path, model: Path, labels: str, seed: int, epochs: float) -> 
 
     made = train(
         TrainSettings(
-            source=str(data), model=str(model), out=f"{data}-out", labels=labels, seed=seed, epochs=epochs, lr=2e-3,
-            batch=32, micro_batch=32, eval_batch=200, eval_every=10**6, save_every=10**6, samples=0, cpu=True,
+            source=str(data), model=str(model), out=f"{data}-out", labels=labels, beta=BETA, seed=seed, epochs=epochs,
+            lr=2e-3, batch=32, micro_batch=32, eval_batch=200, eval_every=10**6, save_every=10**6, samples=0, cpu=True,
             guards=("memorising=off",),
         )
     )  # fmt: skip
@@ -159,10 +162,10 @@ def summary(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--things", type=int, default=160)
+    parser.add_argument("--things", type=int, default=96)
     parser.add_argument("--labels", type=int, default=5)
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--epochs", type=float, default=12.0)
+    parser.add_argument("--epochs", type=float, default=20.0)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true")
     asked = parser.parse_args()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -76,17 +77,16 @@ def ours(folder: Path, out: Path) -> dict[str, float]:
 
 def bare(folder: Path, engine: dict[str, Any], model: str) -> dict[str, float]:
     """The recorded requests, straight to the engine."""
-    from constitutional.models import vllm as adapter
+    from constitutional.models.vllm_engine import ENVIRONMENT
 
-    for name, value in adapter._ENVIRONMENT.items():
-        adapter.os.environ.setdefault(name, value)
+    os.environ |= {**ENVIRONMENT, **os.environ}
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.inputs import tokens_input
     from vllm.platforms import current_platform
     from vllm.v1.engine.async_llm import AsyncLLM
 
     if current_platform.is_cpu():
-        adapter.os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     requests = pickle.loads((folder / "requests.pickle").read_bytes())
 
     async def run() -> dict[str, float]:

@@ -37,7 +37,8 @@ def show_plan(config: RunConfig, host: PluginHost, base: Path, ledger: Path | No
     for role in ROLES:
         low, high = made.low.get(role, Load()), made.high.get(role, Load())
         if low.calls or high.calls or low.known:
-            _line((role, made.models[role], *_cells(low, high, made.scale, priced(config, role))), widths)
+            by_batches = " (batch)" if model_config(config, role).batch else ""
+            _line((role, made.models[role] + by_batches, *_cells(low, high, made.scale, priced(config, role))), widths)
     everything = [priced(config, role) for role in ROLES]
     _line(("total", "", *_cells(_sum(made.low), _sum(made.high), made.scale, all(everything))), widths)
     click.echo(

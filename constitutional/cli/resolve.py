@@ -46,8 +46,12 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
     data["models"] = models
     _paths_from_flags(data, flags, base)
     if flags["replicas"] is not None:
+        if data.get("engine") != "ray":
+            raise ConfigError("--replicas is for --engine ray: add it, or leave the number out")
         data["ray"] = dict(data.get("ray") or {}) | {"replicas": flags["replicas"]}
     if flags["batch_max_wait"] is not None:
+        if not any(entry.get("batch") for entry in models.values()):
+            raise ConfigError("--batch-max-wait is for models that are asked by batches: add --batch")
         data["batch"] = dict(data.get("batch") or {}) | {"max_wait": flags["batch_max_wait"]}
     if flags["strategy"] is not None:
         data["strategy"] = {"plugin": flags["strategy"]}

@@ -6,45 +6,23 @@ that uses this adapter needs an ``if __name__ == "__main__":`` guard. (The comma
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
-import itertools
-import logging
-import os
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
-from constitutional.errors import (
-    ConfigError,
-    MissingExtraError,
-    ModelUnavailableError,
-    RequestRefusedError,
-    TransientError,
-    near_matches,
-)
-from constitutional.models.engine import Engine, EngineDied
-from constitutional.models.local import LocalModel, Once, Renderer, end_tokens, in_one_line
+from constitutional.errors import RequestRefusedError, TransientError
+from constitutional.models.local import LocalModel, Renderer, end_tokens
 from constitutional.models.options import Answer, Tokens, choose, spellings
+from constitutional.models.vllm_engine import SharedEngine, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from constitutional.roles import ModelSetup
 
-_ENVIRONMENT = {
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "VLLM_LOGGING_LEVEL": "WARNING",
-    "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # standard output is for results
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork of a process with threads can hang
-}
-
+R = TypeVar("R")
 _NO_EFFECT_ON_REPLIES = frozenset(
     {
         "tensor_parallel_size",
@@ -64,15 +42,16 @@ _NO_EFFECT_ON_REPLIES = frozenset(
         "download_dir",
         "load_format",
         "disable_log_stats",
+        "enable_sleep_mode",
+        "enable_lora",
+        "max_loras",
+        "max_lora_rank",
     }
 )
 """Where and how fast. Every other engine option is part of the model's identity: better one call too many."""
 
 _IDS_PER_REQUEST = 128
 """How many log-probabilities vLLM gives for one request."""
-
-_starting = threading.Lock()
-"""Engines start one after another: each measures the free memory, and each borrows standard output."""
 
 
 class VLLMOptions(BaseModel, extra="forbid"):
@@ -95,9 +74,9 @@ class VLLMModel:
     def __init__(self, model: LocalModel, options: VLLMOptions) -> None:
         self._model = model
         self._options = options
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm-adapter")
-        self._engine = Engine(lambda: Once(self._start, self._thread), self._bury)
-        self._numbers = itertools.count()
+        self._shared = SharedEngine.of(model, options.engine)
+        self._joined = False
+        self._current: _Engine | None = None
         settings = options.engine.items()
         self._identity = model.identity({k: v for k, v in settings if k not in _NO_EFFECT_ON_REPLIES})
 
@@ -105,7 +84,7 @@ class VLLMModel:
     def create(cls, setup: ModelSetup) -> VLLMModel:
         """Cheap: the engine starts at the first request."""
         options: VLLMOptions = setup.options or VLLMOptions()
-        return cls(LocalModel.of(setup, options.chat_template, options.chat_template_kwargs), options)
+        return cls(LocalModel.of(setup, options.chat_template, options.chat_template_kwargs, adapters=True), options)
 
     @property
     def id(self) -> str:
@@ -116,11 +95,36 @@ class VLLMModel:
         return self._identity
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        return await self._engine.use(lambda engine: self._chat(engine, request))
+        return await self._use(lambda engine: self._chat(engine, request))
 
     async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
         """One token of one forward pass, unless options begin alike: see ``options.py``."""
-        return await self._engine.use(lambda engine: self._choose(engine, request, options))
+        return await self._use(lambda engine: self._choose(engine, request, options))
+
+    async def _use(self, work: Callable[[_Engine], Awaitable[R]]) -> R:
+        if not self._joined:
+            self._joined = True
+            self._shared.joined()
+
+        async def on(llm: Any) -> R:
+            return await work(await self._engine(llm))
+
+        return await self._shared.use(on)
+
+    async def _engine(self, llm: Any) -> _Engine:
+        """With the renderer of this model, made once for each engine."""
+        if self._current is None or self._current.llm is not llm:
+            self._current = await self._shared.in_thread(lambda: self._on(llm))
+        return self._current
+
+    def _on(self, llm: Any) -> _Engine:
+        tokenizer, config = llm.get_tokenizer(), llm.model_config
+        if self._model.tokenizer != self._model.path:
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(self._model.tokenizer)
+        ends = end_tokens(tokenizer.eos_token_id, config.try_get_generation_config().get("eos_token_id"))
+        return _Engine(llm, Renderer(self._model, tokenizer, config.max_model_len), ends)
 
     async def _chat(self, engine: _Engine, request: ChatRequest) -> ChatReply:
         prompt = await self._in_thread(lambda: engine.renderer.render(request.messages))
@@ -139,7 +143,7 @@ class VLLMModel:
                 structured_outputs=StructuredOutputsParams(json=dict(request.schema)) if request.schema else None,
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
-        except _vllm_refusals() as error:
+        except refusals() as error:
             raise RequestRefusedError(f"{self.id}: {error}") from error
         output = await self._generate(engine, prompt, params)
         completion = output.outputs[0]
@@ -178,74 +182,15 @@ class VLLMModel:
 
     async def aclose(self) -> None:
         """Call it when every request is answered or cancelled."""
-        if self._engine.started:
-            with contextlib.suppress(Exception):  # an engine that did not start has said so to its callers
-                engine = await self._engine.get()
-                with _unlogged("vllm.v1.engine.async_llm"):
-                    await asyncio.to_thread(engine.llm.shutdown)
-                    await asyncio.sleep(0)
-        self._thread.shutdown(wait=False)
-
-    async def _bury(self, engine: _Engine) -> None:
-        with _unlogged("vllm.v1.engine.async_llm"):
-            await asyncio.to_thread(engine.llm.shutdown)
+        if self._joined:
+            self._joined = False
+            await self._shared.left()
 
     async def _in_thread(self, work: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await self._shared.in_thread(work)
 
     async def _generate(self, engine: _Engine, prompt: list[int], params: Any) -> Any:
-        """The finished request. Cancelling this coroutine aborts it in the engine."""
-        from vllm.inputs import tokens_input
-        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
-
-        try:
-            outputs = engine.llm.generate(tokens_input(prompt), params, str(next(self._numbers)))
-            return [output async for output in outputs][-1]
-        except EngineDeadError as error:
-            raise EngineDied(
-                f"{self.id}: the vLLM engine has stopped; the reason is in its log above. "
-                "Out of memory? Try a smaller max_model_len, max_num_seqs or gpu_memory_utilization"
-            ) from error
-        except EngineGenerateError as error:
-            raise TransientError(f"{self.id}: vLLM failed on this request: {error.__cause__}") from error
-        except _vllm_refusals() as error:
-            raise RequestRefusedError(f"{self.id}: {error}") from error
-
-    def _start(self) -> _Engine:
-        """Blocking, for half a minute or more."""
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        with _starting, _stdout_to_stderr():
-            try:
-                from vllm.engine.arg_utils import AsyncEngineArgs
-                from vllm.platforms import current_platform
-                from vllm.v1.engine.async_llm import AsyncLLM
-            except ModuleNotFoundError as error:
-                if error.name != "vllm":
-                    raise ModelUnavailableError(f"{self.id}: vLLM cannot be imported: {error}") from error
-                raise MissingExtraError.naming("vllm", "vllm") from error
-            chosen = self._options.engine
-            known = {field.name for field in dataclasses.fields(AsyncEngineArgs)} - {"model", "revision"}
-            for name in sorted(chosen.keys() - known):
-                raise ConfigError(f"{self.id}: vLLM has no engine option {name!r}{near_matches(name, known)}")
-            if current_platform.is_cpu() and "kv_cache_memory_bytes" not in chosen:
-                os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-            settings = {"disable_log_stats": True, **chosen}
-            try:
-                arguments = AsyncEngineArgs(self._model.path, revision=self._model.revision, **settings)
-                llm = AsyncLLM.from_engine_args(arguments)
-            except Exception as error:  # whatever it is, no request can be answered
-                raise ModelUnavailableError(f"{self.id}: vLLM did not start: {in_one_line(error)}") from error
-        tokenizer = llm.get_tokenizer()
-        config = llm.model_config
-        ends = end_tokens(tokenizer.eos_token_id, config.try_get_generation_config().get("eos_token_id"))
-        return _Engine(llm, Renderer(self._model, tokenizer, config.max_model_len), ends)
-
-
-def _vllm_refusals() -> tuple[type[Exception], ...]:
-    from vllm.exceptions import VLLMValidationError
-
-    return (VLLMValidationError, ValueError)
+        return await self._shared.generate(engine.llm, prompt, params, self._model.adapter)
 
 
 def _usage(output: Any, before: Usage | None = None) -> Usage:
@@ -255,28 +200,3 @@ def _usage(output: Any, before: Usage | None = None) -> Usage:
         before.completion + len(output.outputs[0].token_ids),
         before.cached + (output.num_cached_tokens or 0),
     )
-
-
-@contextlib.contextmanager
-def _unlogged(name: str) -> Iterator[None]:
-    """vLLM takes an engine that was asked to stop for one that died, and logs a traceback."""
-    logger = logging.getLogger(name)
-    logger.disabled = True
-    try:
-        yield
-    finally:
-        logger.disabled = False
-
-
-@contextlib.contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Keeps what the engine's libraries print, some from C and in other processes, out of the results."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)

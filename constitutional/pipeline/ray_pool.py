@@ -204,7 +204,7 @@ class RayPool:
             if address:
                 ray.init(address=address, **quiet)
             else:
-                # One CPU is the driver's: a machine with two has room for two replicas of one CPU each, all the same.
+                # As many as were asked for, also on a machine with fewer cores: they share them.
                 wanted = max(os.cpu_count() or 1, round(self._config.ray.replicas * self._config.ray.cpus))
                 ray.init(num_cpus=wanted, include_dashboard=False, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -226,7 +226,15 @@ class RayPool:
         task.add_done_callback(self._served.discard)
 
     async def _serve(self, replica: _Far) -> None:
-        """From its start to its loss, or to the end of the run."""
+        """From its start to its loss, or to the end of the run. Whatever else goes wrong ends the run."""
+        try:
+            await self._listen(replica)
+        except ConstitutionalError as error:
+            self._fail(error)
+        except Exception as error:
+            self._fail(_broken(error))
+
+    async def _listen(self, replica: _Far) -> None:
         from ray.exceptions import RayActorError, RayTaskError
 
         try:
@@ -242,11 +250,7 @@ class RayPool:
         except RayActorError as error:
             self._gone(replica, error)
         except RayTaskError as error:
-            self._fail(error.cause if isinstance(error.cause, ConstitutionalError) else _broken(error))
-        except ConstitutionalError as error:
-            self._fail(error)
-        except Exception as error:
-            self._fail(_broken(error))
+            raise error.cause if isinstance(error.cause, ConstitutionalError) else _broken(error) from error
 
     def _check(self, home: Home) -> None:
         if home.plan != self._assembly.plan:

@@ -22,15 +22,20 @@ from constitutional.models.groups import batching
 from constitutional.models.meter import Meter
 from constitutional.pipeline.gate import Gate, state_of
 from constitutional.pipeline.prompts import RowFault, count_prompts, read_prompts
-from constitutional.pipeline.ray_pool import RayPool
+from constitutional.pipeline.ray_pool import IN_WORK, RayPool
 from constitutional.pipeline.setup import Assembly, answers_key, assemble, recorded
 from constitutional.pipeline.state import RunState
 from constitutional.pipeline.trace import not_storable, trace_prompt
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunInfo, RunResult
 
-WINDOW = 2
-"""Prompts in work per call in flight: enough that the model never waits for a prompt to be between two calls."""
+WINDOW, PRESSURE = 4, 2
+"""A prompt is begun while fewer than ``PRESSURE`` calls are under way for each that a model takes at once, so that as many
+wait as are answered: the model never waits for a prompt that is between two calls, and prompts that are begun are finished
+before more are. ``WINDOW`` prompts per call are the most, whatever they wait for."""
+LOOK = 0.02
+"""Seconds until it is looked again whether there is room, where no prompt ends in between."""
+FEWEST = 4
 LOOK_BACK = 1000
 """Finished prompts looked up at once on resume."""
 RETRIED = (
@@ -194,10 +199,10 @@ class _Driver:
         return await self._result()
 
     async def _admit(self, rows: Iterator[Prompt | RowFault]) -> None:
-        """Keep a window of prompts in work, until there are no more or there is a reason to stop."""
-        window = max(4, self._config.concurrency * WINDOW)
+        """Keep as many prompts in work as the models can use, until there are no more or there is a reason to stop."""
+        window = max(FEWEST, self._config.concurrency * WINDOW)
         if self._state.pool is not None:
-            window *= self._config.ray.replicas
+            window = max(FEWEST, self._config.concurrency * IN_WORK) * self._config.ray.replicas
         if self._assembly.models.desks:
             window = max(window, self._config.batch.prompts)
         position = itertools.count()
@@ -217,12 +222,23 @@ class _Driver:
                 if each.refusal is not None:
                     self._finish(Trace(row, rejects=(each.refusal,)), at, each.refusal)
                     continue
-                while len(self._tasks) >= window and self._why is None:
+                while not self._room(window) and self._why is None:
                     self._finished.clear()
-                    await self._finished.wait()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._finished.wait(), LOOK)
                 if self._why is not None:
                     return
                 self._begin(row, at)
+                await asyncio.sleep(0)  # it asks its first questions, and they count
+
+    def _room(self, window: int) -> bool:
+        """Whether one more prompt may be begun. Replicas and batches take as many as the window holds."""
+        if len(self._tasks) >= window:
+            return False
+        if len(self._tasks) < FEWEST or self._state.pool is not None or self._assembly.models.desks:
+            return True
+        places = sum(int(throttle.limit) for throttle in self._assembly.models.throttles.values())
+        return self._ledger.in_flight < PRESSURE * places
 
     def _next_batch(self, rows: Iterator[Prompt | RowFault]) -> list[Next]:
         """Read some rows and look up which are finished already: in a thread, the event loop goes on meanwhile."""

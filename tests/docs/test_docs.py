@@ -138,6 +138,17 @@ def test_the_example_run_files_are_valid() -> None:
         assert {config.model_for(role) for role in ROLES} == {"policy", "judge"}
 
 
+def test_the_files_of_the_scale_page_are_sound(tmp_path: Path) -> None:
+    """A cluster is not at hand: what can be read without one is."""
+    fragment, eight, job = (yaml.safe_load(text) for text in blocks("docs/scale.md", "yaml"))
+    assert RunConfig.model_validate(fragment).ray.replicas == 8
+    assert RunConfig.model_validate(eight).engine == "ray"
+    assert job["spec"]["entrypoint"].startswith("constitutional generate")
+    (script,) = blocks("docs/scale.md", "bash")
+    (tmp_path / "job").write_text(script)
+    assert subprocess.run(["bash", "-n", str(tmp_path / "job")], check=False).returncode == 0
+
+
 def test_the_examples_of_panels_and_rules_are_valid() -> None:
     panel, rules = (yaml.safe_load(section_blocks("docs/run-file.md", title)) for title in ("Panels", "Rules"))
     judge = rules["principles"][0]["judge"]

@@ -148,7 +148,7 @@ def test_a_prompt_that_fills_the_context_costs_only_itself(engine: Engine) -> No
 def test_cancelling_aborts_the_request_in_the_engine(engine: Engine) -> None:
     async def run() -> int:
         task = asyncio.create_task(engine.model.chat(ask(LETTERS, temperature=0.0, max_tokens=900)))
-        llm = (await engine.model._engine.get()).llm
+        llm = await engine.model._shared.engine.get()
         while llm.get_num_unfinished_requests() == 0:  # noqa: ASYNC110 - the engine has no event for it
             await asyncio.sleep(0.001)
         task.cancel()

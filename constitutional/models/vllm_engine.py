@@ -1,0 +1,208 @@
+"""The vLLM engines of this process: one per model and settings, whoever asks, with the LoRA adapters that are put on it.
+
+A policy and what was trained from it as an adapter share one engine, so that both fit where one does, and are asked side by
+side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import json
+import logging
+import os
+import sys
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from constitutional.core.digest import canonical
+from constitutional.errors import (
+    ConfigError,
+    MissingExtraError,
+    ModelUnavailableError,
+    RequestRefusedError,
+    TransientError,
+    near_matches,
+)
+from constitutional.models.engine import Engine, EngineDied
+from constitutional.models.local import ADAPTER, LocalModel, Once, in_one_line
+from constitutional.models.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+R = TypeVar("R")
+ENVIRONMENT = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # standard output is for results
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork of a process with threads can hang
+}
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""What vLLM takes for the largest rank of its adapters."""
+
+_starting = threading.Lock()
+"""Engines start one after another: each measures the free memory, and each borrows standard output."""
+_turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = weakref.WeakKeyDictionary()
+_engines: weakref.WeakValueDictionary[str, SharedEngine] = weakref.WeakValueDictionary()
+
+
+class SharedEngine:
+    """Started by the first request of any model that holds it, stopped when the last that asked it is closed."""
+
+    def __init__(self, id: str, path: str, revision: str | None, settings: Mapping[str, Any]) -> None:
+        self._id = id
+        self._path = path
+        self._revision = revision
+        self._settings = settings
+        self._adapters: dict[str, int] = {}
+        self._users = 0
+        self._numbers = itertools.count()
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="vllm-adapter")
+        """Where templates are rendered and texts become tokens: off the event loop."""
+        self.engine: Engine[Any] = Engine(lambda: Once(self._start, self.thread), self._shut_down)
+
+    @classmethod
+    def of(cls, model: LocalModel, settings: Mapping[str, Any]) -> SharedEngine:
+        """The one that waits to be started for this model, or a new one."""
+        key = canonical([model.path, model.revision, settings])
+        found = _engines.get(key)
+        if found is None or found.engine.started:  # it belongs to an event loop, and knows its adapters
+            found = _engines[key] = cls(model.id, model.path, model.revision, settings)
+        if model.adapter is not None:
+            found._adapters.setdefault(model.adapter, len(found._adapters) + 1)
+        return found
+
+    async def use(self, work: Callable[[Any], Awaitable[R]]) -> R:
+        """What ``work`` gives on the engine. One with vLLM's sleep mode shares its GPU, and has it awake in turns."""
+        if not self._settings.get("enable_sleep_mode"):
+            return await self.engine.use(work)
+        turns = _turns.setdefault(asyncio.get_running_loop(), Turns())
+        async with turns.of(self):
+            return await self.engine.use(work)
+
+    async def sleep(self) -> None:
+        await (await self.engine.get()).sleep(level=1)
+
+    async def wake(self) -> None:
+        started = self.engine.started
+        llm = await self.engine.get()
+        if started and await llm.is_sleeping():
+            await llm.wake_up()
+
+    def joined(self) -> None:
+        self._users += 1
+
+    async def left(self) -> None:
+        """Call it when every request is answered or cancelled."""
+        self._users -= 1
+        if self._users > 0:
+            return
+        if self.engine.started:
+            with contextlib.suppress(Exception):  # an engine that did not start has said so to its callers
+                await self._shut_down(await self.engine.get())
+                await asyncio.sleep(0)
+        if (turns := _turns.get(asyncio.get_running_loop())) is not None:
+            turns.gone(self)
+        self.thread.shutdown(wait=False)
+
+    async def in_thread(self, work: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+
+    async def generate(self, llm: Any, prompt: list[int], params: Any, adapter: str | None) -> Any:
+        """The finished request. Cancelling this coroutine aborts it in the engine."""
+        from vllm.inputs import tokens_input
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        try:
+            number = str(next(self._numbers))
+            outputs = llm.generate(tokens_input(prompt), params, number, lora_request=self._lora(adapter))
+            return [output async for output in outputs][-1]
+        except EngineDeadError as error:
+            raise EngineDied(
+                f"{self._id}: the vLLM engine has stopped; the reason is in its log above. "
+                "Out of memory? Try a smaller max_model_len, max_num_seqs or gpu_memory_utilization"
+            ) from error
+        except EngineGenerateError as error:
+            raise TransientError(f"{self._id}: vLLM failed on this request: {error.__cause__}") from error
+        except refusals() as error:
+            raise RequestRefusedError(f"{self._id}: {error}") from error
+
+    def _lora(self, adapter: str | None) -> Any:
+        if adapter is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest(Path(adapter).name, self._adapters[adapter], adapter)
+
+    async def _shut_down(self, llm: Any) -> None:
+        with _unlogged("vllm.v1.engine.async_llm"):
+            await asyncio.to_thread(llm.shutdown)
+
+    def _start(self) -> Any:
+        """Blocking, for half a minute or more."""
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        with _starting, _stdout_to_stderr():
+            try:
+                from vllm.engine.arg_utils import AsyncEngineArgs
+                from vllm.platforms import current_platform
+                from vllm.v1.engine.async_llm import AsyncLLM
+            except ModuleNotFoundError as error:
+                if error.name != "vllm":
+                    raise ModelUnavailableError(f"{self._id}: vLLM cannot be imported: {error}") from error
+                raise MissingExtraError.naming("vllm", "vllm") from error
+            chosen = self._settings
+            known = {field.name for field in dataclasses.fields(AsyncEngineArgs)} - {"model", "revision"}
+            for name in sorted(chosen.keys() - known):
+                raise ConfigError(f"{self._id}: vLLM has no engine option {name!r}{near_matches(name, known)}")
+            if current_platform.is_cpu() and "kv_cache_memory_bytes" not in chosen:
+                os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+            settings = {"disable_log_stats": True, **self._for_adapters(), **chosen}
+            try:
+                return AsyncLLM.from_engine_args(AsyncEngineArgs(self._path, revision=self._revision, **settings))
+            except Exception as error:  # whatever it is, no request can be answered
+                raise ModelUnavailableError(f"{self._id}: vLLM did not start: {in_one_line(error)}") from error
+
+    def _for_adapters(self) -> dict[str, Any]:
+        if not self._adapters:
+            return {}
+        rank = max(int(json.loads((Path(path) / ADAPTER).read_text("utf-8")).get("r", 8)) for path in self._adapters)
+        largest = next((known for known in RANKS if known >= rank), rank)
+        return {"enable_lora": True, "max_loras": len(self._adapters), "max_lora_rank": largest}
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    from vllm.exceptions import VLLMValidationError
+
+    return (VLLMValidationError, ValueError)
+
+
+@contextlib.contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """vLLM takes an engine that was asked to stop for one that died, and logs a traceback."""
+    logger = logging.getLogger(name)
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = False
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Keeps what the engine's libraries print, some from C and in other processes, out of the results."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
