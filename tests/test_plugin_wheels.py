@@ -30,6 +30,8 @@ SCRIPT = [
     {"when": "# Answer A\nThanks.*# Rule\nThe answer thanks", "choose": {"A": 1.0}},
     {"when": "# Answer B\nThanks.*# Rule\nThe answer thanks", "choose": {"B": 1.0}},
     {"when": "# Rule", "choose": {"neither": 1.0}},
+    {"when": "# Answer A\nThanks.*# Principle\n", "choose": {"A": 0.9, "B": 0.1}},
+    {"when": "# Answer B\nThanks.*# Principle\n", "choose": {"A": 0.1, "B": 0.9}},
     {"when": "Does the answer violate", "choose": {"yes": 0.1, "no": 0.9}},
     {"when": "", "reply": ["As an AI, I would say eight minutes.", "Eight."], "choose": {"A": 0.6, "B": 0.4}},
 ]
@@ -142,7 +144,7 @@ def test_a_reward_model_scores(programs: Path, tmp_path: Path) -> None:
     assert generated(programs, run)["pairs"] == 2
 
 
-def test_principles_are_recovered_and_linted(programs: Path, tmp_path: Path) -> None:
+def test_principles_are_recovered_and_linted_tested_and_counted(programs: Path, tmp_path: Path) -> None:
     write_run(tmp_path)
     rows = [{"prompt": f"{n}?", "chosen": f"Thanks. {n}", "rejected": f"No. {n}"} for n in range(8)]
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -152,8 +154,12 @@ def test_principles_are_recovered_and_linted(programs: Path, tmp_path: Path) -> 
     )  # fmt: skip
     assert "The answer thanks." in said
     assert "shouts" not in (tmp_path / "ours.yaml").read_text()
-    call(programs / "constitutional", "principles", "show", "ours.yaml", cwd=tmp_path)
-    assert ran(programs / "constitutional", "principles", "lint", "ours.yaml", cwd=tmp_path).returncode in (0, 1)
+    linted = ran(programs / "constitutional", "principles", "lint", "ours.yaml", "--json", cwd=tmp_path)
+    assert [finding for finding in json.loads(linted.stdout) if finding["severity"] == "error"] == []
+    judge = ("--judge", "scripted:script.jsonl")
+    call(programs / "constitutional", "principles", "test", "ours.yaml", *judge, cwd=tmp_path)
+    generated(programs, write_run(tmp_path, constitution="ours.yaml", responses=2, strategy="all-pairs"))
+    assert "thanks" in call(programs / "constitutional", "principles", "stats", "out", cwd=tmp_path)
 
 
 JUDGE = """\
