@@ -56,6 +56,12 @@ def judged(seed: int, good: Sequence[bool], pairs: int) -> list[dict[str, Any]]:
     return rows
 
 
+def righted(number: int, one: dict[str, Any], wrong: bool) -> dict[str, Any]:
+    """The row as a judge would label it who is sure and makes no mistakes."""
+    chosen, rejected = one["words"]
+    return row(number, rejected, chosen, 1.0) if wrong else row(number, chosen, rejected, 1.0)
+
+
 def true(seed: int, good: Sequence[bool], pairs: int, first: int) -> list[dict[str, Any]]:
     draw = Random(f"truth:{seed}")
     return [row(first + number, *_two(draw, good), 1.0) for number in range(pairs)]
@@ -103,10 +109,7 @@ def _of_seed(folder: Path, seed: int, words: int, pairs: int, epochs: float) -> 
     good = world(seed, words)
     rows, test = judged(seed, good, pairs), true(seed, good, TESTED, pairs)
     wrong = mistaken(rows, good)
-    clean = [
-        row(number, *(reversed(one["words"]) if bad else one["words"]), 1.0)
-        for number, (one, bad) in enumerate(zip(rows, wrong, strict=True))
-    ]
+    clean = [righted(number, one, bad) for number, (one, bad) in enumerate(zip(rows, wrong, strict=True))]
     text = "\n".join(f"Say a word 0. It is {word(number)}." for number in range(words))
     model = make_tiny_model(folder / "model", seed, text=text)
     accuracy = {}
