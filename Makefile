@@ -51,8 +51,9 @@ lint: .venv/installed-dev  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/installed-dev  ## Write the CLI reference from --help
+docs: .venv/installed-dev  ## Write the references of the command line and of hooks
 	$(BIN)/python -m docs.make_cli_reference
+	$(BIN)/python -m docs.make_hook_reference
 	$(BIN)/python -m docs.make_benchmark_tables
 
 bench: .venv/installed-dev  ## Rerun the benchmarks and write their tables

@@ -95,7 +95,7 @@ def accuracy(rows: Iterable[Answer], grader: Grader) -> dict[str, Any]:
 
 def measure(rows: Sequence[Answer]) -> dict[str, Any]:
     held_out = [row for row in rows if row.held_out]
-    found = Counter((row.label, refusal(row.text)) for row in held_out)
+    found: Counter[tuple[str, str]] = Counter((row.label, refusal(row.text)) for row in held_out)
     return {
         "held_out": {name: accuracy(held_out, grader) for name, grader in GRADERS.items()},
         "developed_on": accuracy([row for row in rows if not row.held_out], GRADERS["rules"]),
@@ -131,6 +131,12 @@ def details(figures: dict[str, Any]) -> str:
         "Held out, what people say (rows) and what the rules say:",
         table(("", *kinds), confusion),
     ))  # fmt: skip
+
+
+def summary(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+    own, matched = (figures["held_out"][name] for name in ("rules", "string match"))
+    what = "refusals told from answers as people do, on held-out prompts (published string matching there: {:.1%})"
+    return [(what.format(matched["binary"][0]), f"{own['binary'][0]:.1%}", "81–94 %, by model, published")]
 
 
 def main() -> None:

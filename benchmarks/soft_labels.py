@@ -1,12 +1,12 @@
 """Whether labels as probabilities learn more from a noisy judge than labels that are certain.
 
-    python -m benchmarks.soft_labels [--things 160] [--labels 5] [--seeds 0,1,2] [--epochs 12] [--json] [--save]
+    python -m benchmarks.soft_labels [--words 48] [--pairs 96] [--seeds 0,1,2,3,4] [--epochs 5] [--json] [--save]
 
-A planted world: each of many things is either red or blue, and a judge says which a few times, each time with a
-probability between a half and nine tenths that is calibrated: it is wrong exactly as often as it says, 30 % in all. A
-random tiny model is trained on these labels with `constitutional train` as they are (soft), as if they were certain
-(hard), and weighted by their margin; and for comparison with the judge's mistakes taken out. What counts is how often it
-prefers the true colour in questions that it has not seen, whose labels are true."""
+A planted world: half of the words are good and half are bad, and a judge compares answers that say one of each. Half of the
+times it knows little and says so, half of the times it is rather sure; either way it is calibrated: wrong as often as it
+says, 30 % in all. A random tiny model is trained on these labels with `constitutional train` as they are (soft), as if they
+were certain (hard), and weighted by their margin; and for comparison with the judge's mistakes taken out. What counts is how
+often it prefers the good word in questions and pairs of words that it has not seen, whose labels are true."""
 
 from __future__ import annotations
 
@@ -23,93 +23,105 @@ from typing import Any
 from benchmarks.measure import report, table
 from tests.support.tiny_model import make_tiny_model
 
-COLOURS = ("red", "blue")
 KINDS = {"soft": "soft", "margin-weighted": "margin-weighted", "hard": "hard", "hard, no mistakes": "hard"}
-UNSEEN = 9
-"""The number of the question that is asked of every thing in the test, and never in training."""
-LEAST, MOST = 0.5, 0.9
+UNSURE, SURE = (0.51, 0.55), (0.84, 0.90)
+"""How probable its labels are by the judge: from, to."""
+RATE = 1e-3
+"""Of learning. With twice the rate, four times the epochs and β = 0.5 every kind memorises, and hard labels lead."""
+TESTED = 400
 SYLLABLES = ("ba", "do", "fi", "gu", "ka", "le", "mo", "nu", "pi", "ra", "so", "tu")
 
 
-def name_of(thing: int) -> str:
-    first, second = divmod(thing, len(SYLLABLES))
+def word(number: int) -> str:
+    first, second = divmod(number, len(SYLLABLES))
     return f"{SYLLABLES[first % len(SYLLABLES)]}{SYLLABLES[second]}{'x' * (first // len(SYLLABLES))}"
 
 
-def world(seed: int, things: int) -> list[int]:
-    """The colour of each thing."""
-    draw = Random(f"world:{seed}")
-    return [draw.randrange(2) for _ in range(things)]
-
-
-def row(thing: int, question: int, colour: int, p: float) -> dict[str, Any]:
-    chosen, rejected = (f"It is {COLOURS[side]}." for side in (colour, 1 - colour))
-    return {
-        "prompt": [{"role": "user", "content": f"What is {name_of(thing)} {question}?"}],
-        "chosen": [{"role": "assistant", "content": chosen}],
-        "rejected": [{"role": "assistant", "content": rejected}],
-        "p_chosen": p, "margin": 2 * p - 1, "prompt_id": f"{thing}-{question}",
-    }  # fmt: skip
-
-
-def judged(seed: int, truth: Sequence[int], labels: int) -> list[dict[str, Any]]:
-    """Each label is right with the probability that it states."""
-    draw = Random(f"judge:{seed}")
-    rows = []
-    for thing, colour in enumerate(truth):
-        for question in range(labels):
-            p = draw.uniform(LEAST, MOST)
-            rows.append(row(thing, question, colour if draw.random() < p else 1 - colour, p))
-    return rows
-
-
-def mistaken(rows: Sequence[dict[str, Any]], truth: Sequence[int]) -> list[bool]:
-    return [_colour(one) != truth[_thing(one)] for one in rows]
-
-
-def votes(rows: Sequence[dict[str, Any]], truth: Sequence[int], *, weighted: bool) -> float:
-    """What counting the labels of each thing finds, with no model: a tie is half right."""
-    sums = [0.0] * len(truth)
-    for one in rows:
-        side = 1 if _colour(one) == truth[_thing(one)] else -1
-        sums[_thing(one)] += side * (one["margin"] if weighted else 1)
-    return fmean(1.0 if total > 0 else 0.5 if total == 0 else 0.0 for total in sums)
-
-
-def _thing(one: dict[str, Any]) -> int:
-    return int(one["prompt_id"].split("-")[0])
-
-
-def _colour(one: dict[str, Any]) -> int:
-    return next(at for at, name in enumerate(COLOURS) if name in one["chosen"][0]["content"])
-
-
-def measure(things: int, labels: int, seeds: Sequence[int], epochs: float) -> dict[str, Any]:
-    found: dict[str, Any] = {"things": things, "labels": labels, "epochs": epochs, "seeds": {}}
-    for seed in seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            found["seeds"][str(seed)] = _of_seed(Path(folder), seed, things, labels, epochs)
-            print(f"seed {seed}: {found['seeds'][str(seed)]['accuracy']}", file=sys.stderr)
+def world(seed: int, words: int) -> list[bool]:
+    """Whether each word is good: half of them are."""
+    found = [number < words // 2 for number in range(words)]
+    Random(f"world:{seed}").shuffle(found)
     return found
 
 
-def _of_seed(folder: Path, seed: int, things: int, labels: int, epochs: float) -> dict[str, Any]:
-    truth = world(seed, things)
-    rows = judged(seed, truth, labels)
-    wrong = mistaken(rows, truth)
-    clean = [row(_thing(one), number % labels, truth[_thing(one)], 1.0) for number, one in enumerate(rows)]
-    words = "\n".join([f"What is {name_of(thing)} 0? It is red. It is blue." for thing in range(things)])
-    model = make_tiny_model(folder / "model", seed, text=words)
+def judged(seed: int, good: Sequence[bool], pairs: int) -> list[dict[str, Any]]:
+    """Each label is right with the probability that it states."""
+    draw = Random(f"judge:{seed}")
+    rows = []
+    for number in range(pairs):
+        better, worse = _two(draw, good)
+        p = draw.uniform(*draw.choice((UNSURE, SURE)))
+        chosen, rejected = (better, worse) if draw.random() < p else (worse, better)
+        rows.append(row(number, chosen, rejected, p))
+    return rows
+
+
+def righted(number: int, one: dict[str, Any], wrong: bool) -> dict[str, Any]:
+    """The row as a judge would label it who is sure and makes no mistakes."""
+    chosen, rejected = one["words"]
+    return row(number, rejected, chosen, 1.0) if wrong else row(number, chosen, rejected, 1.0)
+
+
+def true(seed: int, good: Sequence[bool], pairs: int, first: int) -> list[dict[str, Any]]:
+    draw = Random(f"truth:{seed}")
+    return [row(first + number, *_two(draw, good), 1.0) for number in range(pairs)]
+
+
+def _two(draw: Random, good: Sequence[bool]) -> tuple[int, int]:
+    better = draw.choice([number for number, is_good in enumerate(good) if is_good])
+    worse = draw.choice([number for number, is_good in enumerate(good) if not is_good])
+    return better, worse
+
+
+def row(number: int, chosen: int, rejected: int, p: float) -> dict[str, Any]:
+    return {
+        "prompt": [{"role": "user", "content": f"Say a word {number}."}],
+        "chosen": [{"role": "assistant", "content": f"It is {word(chosen)}."}],
+        "rejected": [{"role": "assistant", "content": f"It is {word(rejected)}."}],
+        "p_chosen": p, "margin": 2 * p - 1, "prompt_id": f"{number}", "words": [chosen, rejected],
+    }  # fmt: skip
+
+
+def mistaken(rows: Sequence[dict[str, Any]], good: Sequence[bool]) -> list[bool]:
+    return [not good[one["words"][0]] for one in rows]
+
+
+def votes(rows: Sequence[dict[str, Any]], test: Sequence[dict[str, Any]], *, weighted: bool) -> float:
+    """What counting how often each word won finds, with no model: a tie is half right."""
+    sums: dict[int, float] = {}
+    for one in rows:
+        for number, side in zip(one["words"], (1, -1), strict=True):
+            sums[number] = sums.get(number, 0.0) + side * (one["margin"] if weighted else 1)
+    leads = [sums.get(one["words"][0], 0.0) - sums.get(one["words"][1], 0.0) for one in test]
+    return fmean(1.0 if lead > 0 else 0.5 if lead == 0 else 0.0 for lead in leads)
+
+
+def measure(words: int, pairs: int, seeds: Sequence[int], epochs: float) -> dict[str, Any]:
+    found: dict[str, Any] = {"words": words, "pairs": pairs, "epochs": epochs, "seeds": {}}
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            found["seeds"][str(seed)] = _of_seed(Path(folder), seed, words, pairs, epochs)
+            print(f"seed {seed}: {found['seeds'][str(seed)]}", file=sys.stderr)
+    return found
+
+
+def _of_seed(folder: Path, seed: int, words: int, pairs: int, epochs: float) -> dict[str, Any]:
+    good = world(seed, words)
+    rows, test = judged(seed, good, pairs), true(seed, good, TESTED, pairs)
+    wrong = mistaken(rows, good)
+    clean = [righted(number, one, bad) for number, (one, bad) in enumerate(zip(rows, wrong, strict=True))]
+    text = "\n".join(f"Say a word 0. It is {word(number)}." for number in range(words))
+    model = make_tiny_model(folder / "model", seed, text=text)
     accuracy = {}
     for kind, how in KINDS.items():
         data = folder / kind.replace(", ", "-").replace(" ", "-")
         _write(data / "preference" / "train.jsonl", clean if kind == "hard, no mistakes" else rows)
-        _write(data / "preference" / "test.jsonl", [row(at, UNSEEN, colour, 1.0) for at, colour in enumerate(truth)])
+        _write(data / "preference" / "test.jsonl", test)
         accuracy[kind] = _trained(data, model, how, seed, epochs)
     return {
         "mistakes": fmean(wrong),
         "accuracy": accuracy,
-        "votes": {"weighted": votes(rows, truth, weighted=True), "counted": votes(rows, truth, weighted=False)},
+        "votes": {"weighted": votes(rows, test, weighted=True), "counted": votes(rows, test, weighted=False)},
     }
 
 
@@ -119,8 +131,8 @@ def _trained(data: Path, model: Path, labels: str, seed: int, epochs: float) -> 
 
     made = train(
         TrainSettings(
-            source=str(data), model=str(model), out=f"{data}-out", labels=labels, seed=seed, epochs=epochs, lr=2e-3,
-            batch=32, micro_batch=32, eval_batch=200, eval_every=10**6, save_every=10**6, samples=0, cpu=True,
+            source=str(data), model=str(model), out=f"{data}-out", labels=labels, seed=seed, epochs=epochs,
+            lr=RATE, batch=16, micro_batch=16, eval_batch=200, eval_every=10**6, save_every=10**6, samples=0, cpu=True,
             guards=("memorising=off",),
         )
     )  # fmt: skip
@@ -140,14 +152,14 @@ def details(figures: dict[str, Any]) -> str:
         for kind, how in KINDS.items()
     ]
     kinds += [
-        ("no model: labels counted", [one["votes"]["counted"] for one in seeds.values()]),
-        ("no model: labels counted by their margin", [one["votes"]["weighted"] for one in seeds.values()]),
+        ("no model: wins of each word counted", [one["votes"]["counted"] for one in seeds.values()]),
+        ("no model: wins counted by their margin", [one["votes"]["weighted"] for one in seeds.values()]),
     ]
     rows = [(name, *(f"{value:.1%}" for value in (*values, fmean(values)))) for name, values in kinds]
     wrong = fmean(one["mistakes"] for one in seeds.values())
     return (
-        f"{table(head, rows)}\n\nHeld-out accuracy against the truth. {figures['things']} things with {figures['labels']} "
-        f"labels each, of which {wrong:.1%} are wrong; {figures['epochs']:g} epochs, the same for all."
+        f"{table(head, rows)}\n\nHeld-out accuracy against the truth. {figures['words']} words, {figures['pairs']} pairs, "
+        f"of which {wrong:.1%} have the wrong label; {figures['epochs']:g} epochs with β = 0.1, the same for all."
     )
 
 
@@ -159,16 +171,16 @@ def summary(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--things", type=int, default=160)
-    parser.add_argument("--labels", type=int, default=5)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--epochs", type=float, default=12.0)
+    parser.add_argument("--words", type=int, default=48)
+    parser.add_argument("--pairs", type=int, default=96)
+    parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--epochs", type=float, default=5.0)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true")
-    asked = parser.parse_args()
-    figures = measure(asked.things, asked.labels, [int(seed) for seed in asked.seeds.split(",")], asked.epochs)
-    report("soft_labels", figures, asked.json, asked.save)
-    if not asked.json:
+    given = parser.parse_args()
+    figures = measure(given.words, given.pairs, [int(seed) for seed in given.seeds.split(",")], given.epochs)
+    report("soft_labels", figures, given.json, given.save)
+    if not given.json:
         print(details(figures))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import run
+from constitutional.core.records import Trace
 from constitutional.pipeline.opened import open_run
 from tests.support.viewer import Viewing, chromium, viewing
 
@@ -58,7 +59,7 @@ class Camera:
 def photograph(camera: Camera, viewer: Viewing, report: Path, run_folder: Path) -> None:
     with open_run(run_folder) as opened:
         paired = [trace for trace in opened.traces() if trace.pairs]
-        best = max(paired, key=lambda trace: (len(trace.revisions) > 1, -len(trace.revisions), len(trace.prompt.tags)))
+        best = max(paired, key=_telling)
     trace = f"0/trace?prompt={best.prompt.id}&n=0"
     for other in [one for one in paired if one is not best][:3]:
         viewer.post("0/label", {"prompt": other.prompt.id, "n": 0, "verdict": "agree", "note": ""})
@@ -73,9 +74,22 @@ def photograph(camera: Camera, viewer: Viewing, report: Path, run_folder: Path) 
     camera.take("view-compare", viewer.address + "compare?a=0&b=1")
 
 
+def _telling(trace: Trace) -> tuple[bool, bool, bool, float]:
+    """One pair, with a conflict between tiers or a veto, of an answer that was revised."""
+    pair = trace.pairs[0]
+    revised = pair.chosen.round > 0 or pair.rejected.round > 0
+    return (
+        len(trace.pairs) == 1,
+        revised,
+        bool(pair.ruling.conflicts) or bool(pair.ruling.vetoed_by),
+        -len(trace.responses),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("generate", nargs="*", help="options for `constitutional generate`, after --")
+    parser.add_argument("--folder", type=Path, help="make the runs there, and go on with those that are there")
     options = parser.parse_args()
     executable = chromium()
     if executable is None:
@@ -84,7 +98,7 @@ def main() -> None:
 
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        first, second = make_runs(Path(name), *options.generate)
+        first, second = make_runs(options.folder or Path(name), *options.generate)
         report = Path(name, "report.html")
         run([sys.executable, "-m", "constitutional", "report", str(first), "--out", str(report)])
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])

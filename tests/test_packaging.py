@@ -44,6 +44,10 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) 
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "constitutional").rglob("*.py")}
     assert package <= names
     assert {"constitutional/py.typed", "constitutional/pocket/prompts.jsonl", "constitutional/pocket/run.yaml"} <= names
+    assert {
+        "constitutional/scaffold/files/pyproject.toml.jinja",
+        "constitutional/scaffold/files/judge/judge.jinja",
+    } <= names
     model = {f"constitutional/pocket/model/{path.name}" for path in (ROOT / "constitutional/pocket/model").iterdir()}
     assert {Path(name).name for name in model} >= {"config.json", "model.safetensors", "tokenizer.json"}
     assert model <= names

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.processes import write_prompts
 from tests.support.tiny_model import make_tiny_reward
 from tests.support.wheels import build, call, environment, ran, variables
 
@@ -29,6 +30,8 @@ SCRIPT = [
     {"when": "# Answer A\nThanks.*# Rule\nThe answer thanks", "choose": {"A": 1.0}},
     {"when": "# Answer B\nThanks.*# Rule\nThe answer thanks", "choose": {"B": 1.0}},
     {"when": "# Rule", "choose": {"neither": 1.0}},
+    {"when": "# Answer A\nThanks.*# Principle\n", "choose": {"A": 0.9, "B": 0.1}},
+    {"when": "# Answer B\nThanks.*# Principle\n", "choose": {"A": 0.1, "B": 0.9}},
     {"when": "Does the answer violate", "choose": {"yes": 0.1, "no": 0.9}},
     {"when": "", "reply": ["As an AI, I would say eight minutes.", "Eight."], "choose": {"A": 0.6, "B": 0.4}},
 ]
@@ -72,6 +75,10 @@ def test_every_example_is_found_by_name(programs: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     shown = call(programs / "constitutional", "plugins", "show", "phrases", cwd=tmp_path)
     assert "phrases (required)" in shown
+    both = json.loads(
+        call(programs / "constitutional", "plugins", "show", "constitutional-socratic-critic", "--json", cwd=tmp_path)
+    )
+    assert [(item["kind"], item["name"]) for item in both] == [("critic", "socratic"), ("reviser", "socratic")]
     checked = call(
         programs / "constitutional", "plugins", "check", "phrases", "--options", "{phrases: [x]}", cwd=tmp_path
     )
@@ -137,7 +144,7 @@ def test_a_reward_model_scores(programs: Path, tmp_path: Path) -> None:
     assert generated(programs, run)["pairs"] == 2
 
 
-def test_principles_are_recovered_and_linted(programs: Path, tmp_path: Path) -> None:
+def test_principles_are_recovered_and_linted_tested_and_counted(programs: Path, tmp_path: Path) -> None:
     write_run(tmp_path)
     rows = [{"prompt": f"{n}?", "chosen": f"Thanks. {n}", "rejected": f"No. {n}"} for n in range(8)]
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -147,8 +154,12 @@ def test_principles_are_recovered_and_linted(programs: Path, tmp_path: Path) -> 
     )  # fmt: skip
     assert "The answer thanks." in said
     assert "shouts" not in (tmp_path / "ours.yaml").read_text()
-    call(programs / "constitutional", "principles", "show", "ours.yaml", cwd=tmp_path)
-    assert ran(programs / "constitutional", "principles", "lint", "ours.yaml", cwd=tmp_path).returncode in (0, 1)
+    linted = ran(programs / "constitutional", "principles", "lint", "ours.yaml", "--json", cwd=tmp_path)
+    assert [finding for finding in json.loads(linted.stdout) if finding["severity"] == "error"] == []
+    judge = ("--judge", "scripted:script.jsonl")
+    call(programs / "constitutional", "principles", "test", "ours.yaml", *judge, cwd=tmp_path)
+    generated(programs, write_run(tmp_path, constitution="ours.yaml", responses=2, strategy="all-pairs"))
+    assert "thanks" in call(programs / "constitutional", "principles", "stats", "out", cwd=tmp_path)
 
 
 JUDGE = """\
@@ -199,6 +210,7 @@ version = "0.1.0"
 [tool.hatch.build.targets.wheel]
 only-include = [{files}]
 """
+DEMO = ("--model", "scripted:demo", "--prompts", "prompts.jsonl", "--json", "--quiet", "--out")
 QUICK = ",".join([name for name in BROKEN if name != "slow"] + ["again"])
 
 
@@ -251,11 +263,11 @@ def test_plugins_says_what_is_wrong_with_each(beside_broken: Path, tmp_path: Pat
 
 
 def test_generate_does_not_care_unless_it_is_named(beside_broken: Path, tmp_path: Path) -> None:
-    small = ("--limit", "2", "--json", "--quiet", "--out")
+    write_prompts(tmp_path / "prompts.jsonl", 2)
     quick = {"CONSTITUTIONAL_PLUGINS": QUICK}
 
     def generate(out: str, *more: str) -> subprocess.CompletedProcess[str]:
-        return ran(beside_broken / "constitutional", "generate", *small, out, *more, cwd=tmp_path, **quick)
+        return ran(beside_broken / "constitutional", "generate", *DEMO, out, *more, cwd=tmp_path, **quick)
 
     for out, judge in (("usual", ()), ("good", ("--judge", "longer"))):
         made = generate(out, *judge)
@@ -274,14 +286,15 @@ def test_generate_does_not_care_unless_it_is_named(beside_broken: Path, tmp_path
         assert "Traceback" not in made.stderr
     assert not (tmp_path / "never").exists()
     alone = {"CONSTITUTIONAL_PLUGINS": "again"}
-    chosen = ("generate", *small, "chosen", "--judge", "twice")
+    chosen = ("generate", *DEMO, "chosen", "--judge", "twice")
     assert ran(beside_broken / "constitutional", *chosen, cwd=tmp_path, **alone).returncode == 0
 
 
 def test_a_slow_import_is_waited_for_and_named(beside_broken: Path, tmp_path: Path) -> None:
     """Both wait at the same time, so that this takes ten seconds and not twenty."""
     env = variables({"CONSTITUTIONAL_PLUGINS": "slow"})
-    commands = (("plugins",), ("generate", "--limit", "2", "--json", "--quiet", "--out", "run"))
+    write_prompts(tmp_path / "prompts.jsonl", 2)
+    commands = (("plugins",), ("generate", *DEMO, "run"))
     started = [
         subprocess.Popen(
             [beside_broken / "constitutional", *arguments],

@@ -73,7 +73,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PluginHost]:
 
 
 Install = Callable[..., PluginHost]
-JUDGES = ["pairwise-logprob", "pairwise-cot", "rubric", "panel", "reward-model", "rules"]
+JUDGES = ["pairwise-logprob", "pairwise-cot", "rubric", "panel", "reward-model", "rules", "pocket-oracle"]
 """What ships, in the order of registration."""
 
 
@@ -188,7 +188,7 @@ def test_one_that_raises_while_registering_offers_nothing(install: Install, erro
 
     host = install(entry("bad", register_critics, register_judges, run_started))
     assert errors(host)["bad"] == f"fails while registering: {type(error).__name__}: no licence"
-    assert host.names("critic") == ["llm"]
+    assert host.names("critic") == ["llm", "pocket-oracle"]
     assert not host.observers("run_started")
     assert works(host)
 
@@ -435,7 +435,7 @@ def test_every_collecting_hook_has_a_kind_and_every_other_is_an_observer() -> No
 def test_what_ships_is_registered_by_the_same_hooks(install: Install) -> None:
     host = install()
     names = {kind: host.names(kind) for kind in KINDS}
-    assert names["model"] == ["anthropic", "openai", "scripted", "transformers", "vllm"]
+    assert names["model"] == ["anthropic", "openai", "pocket", "scripted", "transformers", "vllm"]
     assert {kind for kind, found in names.items() if found} == set(KINDS) - {"constitution"}
     for item in host.registered():
         assert item.config is None or json.dumps(item.config.model_json_schema())

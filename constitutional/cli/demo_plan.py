@@ -27,8 +27,8 @@ class Size:
     epochs: int
 
 
-WHOLE = Size(prompts=300, responses=3, labels=200, held_out=300, answers=2, epochs=2)
-FAST = Size(prompts=100, responses=3, labels=60, held_out=150, answers=1, epochs=3)
+WHOLE = Size(prompts=400, responses=4, labels=200, held_out=300, answers=2, epochs=4)
+FAST = Size(prompts=120, responses=4, labels=60, held_out=150, answers=1, epochs=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,10 @@ class Plan:
             raise cannot_write(self.out, error) from error
 
     def _run(self) -> dict[str, Any]:
-        """The shipped run file, over this demo's prompts. All answers to a prompt are compared, and not only those before
-        and after a revision: a lie about a hazard is not mended by a refusal, but loses to one."""
+        """The shipped run file, over this demo's prompts."""
         run: dict[str, Any] = yaml.safe_load(RUN_FILE.read_text("utf-8"))
         run["models"]["policy"]["name"] = self.base
-        return run | {"responses": self.size.responses, "strategy": "all-pairs", "seed": self.seed, "out": "data"}
+        return run | {"responses": self.size.responses, "seed": self.seed, "out": "data"}
 
     def _check(self, same: dict[str, Any]) -> None:
         path = self.out / "demo.json"

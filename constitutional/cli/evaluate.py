@@ -94,7 +94,7 @@ def command(run: Path | None, suggest_baseline: bool, dry_run: bool, as_json: bo
 
 def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | None:
     """None where it was interrupted."""
-    from constitutional.cli.plain import plain
+    from constitutional.cli.plain import one_line
     from constitutional.errors import RunStoppedError
 
     try:
@@ -103,7 +103,7 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
         if str(stopped) == INTERRUPTED:
             click.echo("interrupted: the same command goes on from here", err=True)
             return None
-        raise type(stopped)(plain(str(stopped))) from stopped
+        raise type(stopped)(one_line(str(stopped))) from stopped
 
 
 async def _run(source: Source, host: PluginHost, quiet: bool) -> Evaluation:

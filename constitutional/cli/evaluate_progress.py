@@ -10,7 +10,7 @@ from time import monotonic
 
 import click
 
-from constitutional.cli.plain import plain
+from constitutional.cli.plain import one_line
 from constitutional.cli.progress import PLAIN_EVERY, REFRESH, duration
 from constitutional.evaluation.progress import Progress
 
@@ -44,7 +44,7 @@ class Ticker:
         self._end_line()
         self._stage, self._began = line, monotonic()
         if not self._quiet and not self._terminal:
-            click.echo(plain(line), err=True)
+            click.echo(one_line(line), err=True)
 
     def _end_line(self) -> None:
         if self._terminal and not self._quiet and self.progress is not None and self._stage:
@@ -72,7 +72,7 @@ class Ticker:
         left = f"  {duration((progress.total - progress.done) / rate)} left" if rate else ""
         cost = f"  cost {meter.cost:.4f}" if meter.cost else ""
         failed = "".join(f"  {reason} {count}" for reason, count in progress.failures.items())
-        return plain(
+        return one_line(
             f"{progress.stage} {progress.done:,}/{progress.total:,}  {rate:.1f}/s{left}  calls {meter.calls_made:,} made, "
             f"{meter.calls_reused:,} reused{cost}{failed}"
         )

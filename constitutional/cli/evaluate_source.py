@@ -13,12 +13,12 @@ from constitutional.config.run import ModelConfig, PartConfig, RunConfig, read_r
 from constitutional.core.constitution import Constitution
 from constitutional.errors import ConfigError, UsageError
 from constitutional.evaluation.contenders import split_name
-from constitutional.evaluation.settings import EvaluateSettings, Named, model_entry
+from constitutional.evaluation.settings import EvaluateSettings, model_entry
 from constitutional.ledger import RunFolder
 
 OUT = "evaluation"
 PLAIN = (
-    "fresh", "system", "temperature", "max_tokens", "seed", "limit", "reference_text", "gate", "concurrency",
+    "system", "temperature", "max_tokens", "seed", "limit", "reference_text", "gate", "concurrency",
     "max_calls", "max_cost", "max_failure_rate", "responses",
 )  # fmt: skip
 
@@ -52,7 +52,8 @@ def resolve(run: Path | None, flags: dict[str, Any]) -> Source:
     if flags["prompts"] is None:
         raise UsageError("no prompts: give held-out ones with --prompts FILE; those of a run are what was trained on")
     given["prompts"] = _here(flags["prompts"])
-    given["out"] = str(Path.cwd() / (flags["out"] or _out(run)))
+    out = RunFolder(Path.cwd() / (flags["out"] or _out(run)))
+    given["out"] = str((out.fresh() if flags["fresh"] else out).path)
     given["models"] = models
     given["where"] = base
     if run is not None and run.is_dir():
@@ -91,12 +92,8 @@ def _contenders(config: RunConfig, flags: dict[str, Any], run: Path | None, base
     if flags["tuned"] is None:
         raise UsageError("no model to evaluate: give --tuned PROVIDER:NAME or a model folder")
     found["tuned"] = _entry(flags["tuned"], "--tuned", flags, own)
-    more: list[Named] = []
-    for text in flags["more"]:
-        name, model = split_name(text)
-        entry = _entry(model, "--more", flags, own)
-        more.append((name, entry))
-    found["more"] = tuple(more)
+    given = [split_name(text) for text in flags["more"]]
+    found["more"] = tuple((name, _entry(model, "--more", flags, own)) for name, model in given)
     return found
 
 

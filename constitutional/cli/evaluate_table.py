@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from constitutional.cli.plain import plain
+from constitutional.cli.plain import one_line
 from constitutional.evaluation.contenders import BASE
 from constitutional.evaluation.result import Comparison, Evaluation, Measured
 
@@ -21,7 +21,7 @@ EVEN = 0.5
 
 
 def table(found: Evaluation) -> list[str]:
-    return [part for line in _lines(found) for part in _fitting(plain(line))]
+    return [part for line in _lines(found) for part in _fitting(one_line(line))]
 
 
 def _fitting(line: str) -> list[str]:
@@ -55,7 +55,7 @@ def _lines(found: Evaluation) -> Iterator[str]:
 def _against_base(found: Evaluation, name: str) -> Iterator[str]:
     own = [one for one in found.comparisons if one.model == name]
     yield f"{name} against {BASE}"
-    yield f"  {'':<{NAME}} {BASE:>9} {plain(name, 9):>9} {'change':>9}  {'95 % interval':<20} {'p':>7}"
+    yield f"  {'':<{NAME}} {BASE:>9} {one_line(name, 9):>9} {'change':>9}  {'95 % interval':<20} {'p':>7}"
     for title, verdicts in GROUPS:
         rows = [one for one in own if one.verdict in verdicts]
         shown = [one for one in rows if "/" not in one.measure or one.verdict != "indistinguishable"]
@@ -65,18 +65,19 @@ def _against_base(found: Evaluation, name: str) -> Iterator[str]:
         yield from (_row(found, one) for one in shown)
         if len(rows) > len(shown):
             yield f"  and {len(rows) - len(shown):,} parts of them (tiers, principles, tags, partial refusals)"
-    tests = sum("/" not in one.measure for one in found.comparisons)
-    yield f"p is corrected for {tests:,} measures, and apart from them for their {_parts(found):,} parts (Holm)"
+    whole, parts = (_tests(found, of_parts) for of_parts in (False, True))
+    yield f"p is corrected for {whole:,} measures, and apart from them for {parts:,} parts (Holm)"
 
 
-def _parts(found: Evaluation) -> int:
-    return sum("/" in one.measure for one in found.comparisons)
+def _tests(found: Evaluation, parts: bool) -> int:
+    """How many were tested: those in which some prompt differs."""
+    return sum(("/" in one.measure) == parts and (one.low, one.high) != (0, 0) for one in found.comparisons)
 
 
 def _row(found: Evaluation, one: Comparison) -> str:
     before = found.measure(BASE, one.measure)
     first = f"{EVEN:>9}" if one.measure in WINS else _value(before)
-    name = plain(one.measure, NAME)
+    name = one_line(one.measure, NAME)
     interval = f"[{_number(one.low)}, {_number(one.high)}]"
     return (
         f"  {name:<{NAME}} {first} {_value(found.measure(one.model, one.measure))} {_number(one.difference, True):>9}"
@@ -88,7 +89,7 @@ def _ratings(found: Evaluation) -> Iterator[str]:
     rating = found.rating
     yield f"rating (Elo about {rating['mean']:.0f}, Bradley-Terry, {rating['games']:,} comparisons)"
     for row in rating["models"]:
-        yield f"  {plain(row['name'], NAME):<{NAME}} {row['rating']:>9.0f}  [{row['low']:.0f}, {row['high']:.0f}]"
+        yield f"  {one_line(row['name'], NAME):<{NAME}} {row['rating']:>9.0f}  [{row['low']:.0f}, {row['high']:.0f}]"
 
 
 def _value(found: Measured | None) -> str:
@@ -111,4 +112,4 @@ def warnings(found: Evaluation) -> Sequence[str]:
     if found.failures:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in found.failures.items())
         said.append(f"warning: failures: {reasons}; what is missing is left out of every comparison")
-    return [plain(line) for line in said]
+    return [one_line(line) for line in said]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 NAMES = (
     "trl", "trl-plain", "trl-rewards", "kto", "sft", "openai", "axolotl", "llama-factory", "openrlhf", "argilla",
-    "answers",
 )  # fmt: skip
 
 
@@ -24,7 +23,7 @@ ANSWERS = "answers"
 
 @click.command("export")
 @click.argument("source", metavar="RUN|DATASET", type=click.Path(path_type=Path))
-@click.option("--format", "name", required=True, type=click.Choice(NAMES), help="Whose format.")
+@click.option("--format", "name", required=True, type=click.Choice((*NAMES, ANSWERS)), help="Whose format.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE|DIR", help="Where to.")
 @click.option("--split", metavar="NAME|all", help="One split, or all of them [a file: train; a folder: all].")
 @click.option("--min-margin", type=click.FloatRange(0, 1), default=0.0, help="Leave out pairs with a smaller margin.")

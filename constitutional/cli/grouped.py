@@ -21,7 +21,7 @@ class Grouped(click.Command):
         rows: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*self.groups, OTHER)}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 rows[heading_of.get(parameter.name or "", OTHER)].append(record)
         for heading, some in rows.items():
             if some:

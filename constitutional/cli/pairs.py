@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,10 +180,22 @@ def _strategies(named: str | None, comparison: _Comparison) -> list[PluginConfig
 
     own = comparison.own
     if named is None:
-        names = [name for name in comparison.host.names("pairing") if name != own.plugin]
-        return [own, *(PluginConfig(plugin=name) for name in names)]
+        return [own, *(PluginConfig(plugin=name) for name in _without_options(comparison) if name != own.plugin)]
     wanted = [strategy_of(text) for text in named.split(",") if text.strip()]
     return [own if one.plugin == own.plugin and not one.options else one for one in wanted]
+
+
+def _without_options(comparison: _Comparison) -> Iterator[str]:
+    """All that are installed, but for those that cannot do without options."""
+    from constitutional.errors import ConstitutionalError
+
+    for name in comparison.host.names("pairing"):
+        try:
+            comparison.host.get("pairing", name).options({}, "strategy")
+        except ConstitutionalError as error:
+            click.echo(f"note: left out: {name}: {error}", err=True)
+        else:
+            yield name
 
 
 def _write(run: Path, out: Path, config: RunConfig, tried: Tried, accept_incomplete: bool) -> str:

@@ -1,9 +1,11 @@
-"""Text of strangers for a terminal: in one line, with nothing that a terminal obeys."""
+"""Text of strangers for one line of a terminal."""
 
 from __future__ import annotations
 
+from constitutional.core.plain import plain
 
-def plain(text: str, most: int | None = None) -> str:
-    """Without control characters, escape sequences and marks of direction; at most so many characters."""
-    line = "".join(character if character.isprintable() else " " for character in text)
+
+def one_line(text: str, most: int | None = None) -> str:
+    """Without what a terminal obeys and without line breaks; at most so many characters."""
+    line = plain(text).replace("\n", " ").replace("\t", " ")
     return line if most is None or len(line) <= most else f"{line[: most - 1]}…"

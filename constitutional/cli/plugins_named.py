@@ -1,4 +1,4 @@
-"""Finding what a name on the command line means: one thing of one kind, unless several kinds have it."""
+"""Finding what a name on the command line means: a thing of one kind or of several, or a distribution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from constitutional.plugins import KINDS, PluginHost, Registered
 
 
 def named(host: PluginHost, name: str, kind: str | None) -> list[Registered]:
-    """Everything of this name, in the order of the kinds."""
+    """Everything of this name, in the order of the kinds; else everything that a distribution of this name offers."""
     kinds = [kind] if kind else list(KINDS)
     found, problems = [], []
     for one in kinds:
@@ -23,6 +23,8 @@ def named(host: PluginHost, name: str, kind: str | None) -> list[Registered]:
             continue
     if problems:
         raise PluginError("\n".join(problems))
+    if not found:
+        found = [item for item in host.registered() if item.distribution == name and item.kind in kinds]
     if not found:
         known = {item.name for item in host.registered() if kind in (None, item.kind)}
         failed = [f"{plugin.distribution} ({plugin.error})" for plugin in host.plugins if plugin.error]

@@ -24,7 +24,7 @@ WIDTH = 100
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Where several kinds have this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str, kind: str | None, as_json: bool) -> None:
-    """What a plugin does, its options, and how a run file names it."""
+    """What a plugin does, its options, and how a run file names it. NAME may be that of a distribution, too."""
     found = named(PluginHost(), name, kind)
     if as_json:
         shown = [as_data(item) | {"doc": doc_of(item), "example": example_of(item)} for item in found]

@@ -33,8 +33,8 @@ GROUPS = {
         "eval_every", "save_every", "patience", "guards", "samples", "sample_tokens", "report_to",
     ),
     "Memory, speed and machines": (
-        "micro_batch", "eval_batch", "reference", "precision", "attention", "gradient_checkpointing", "liger", "cpu",
-        "launcher", "launcher_config",
+        "micro_batch", "eval_batch", "reference", "precision", "attention", "share_prompts", "gradient_checkpointing",
+        "liger", "cpu", "launcher", "launcher_config",
     ),
 }  # fmt: skip
 
@@ -131,6 +131,7 @@ GROUPS = {
 @click.option("--precision", metavar="KIND", help="auto (default), bf16 or fp32.")
 @click.option("--attention", metavar="NAME", help="As transformers names them: sdpa, flash_attention_2, …")
 @click.option("--gradient-checkpointing", is_flag=True, help="Less memory, about a third more time.")
+@click.option("--share-prompts", is_flag=True, help="Compute a pair's prompt once and not twice (attention sdpa).")
 @click.option("--liger", is_flag=True, help="Liger's layer kernels (GPU; pip install liger-kernel).")
 @click.option("--cpu", is_flag=True, help="Do not use the GPU that is there.")
 @click.option("--report-to", metavar="A,B", help="tensorboard, trackio, wandb.")
@@ -283,7 +284,7 @@ def _show_stage(stage: dict[str, Any]) -> None:
     _reasons(stage["dropped"])
     words = [f"{stage['stage']}: {stage['steps']:,} steps, {stage['rows']:,} rows"]
     for name, shown in SHOWN:
-        if name in stage["after"]:
+        if name in stage["after"] and not (name == "loss" and "reward" in stage["after"]):  # no loss that could fall
             before = f"{stage['before'][name]:.3f} → " if name in stage["before"] else ""
             words.append(f"{shown} {before}{stage['after'][name]:.3f}")
     click.echo(", ".join(words))

@@ -30,6 +30,8 @@ class Difference:
     interval: Interval
     p_value: float
     n: int
+    moved: bool = True
+    """Whether any prompt differs. Where none does there is no test: no p could have been under 1."""
 
     @property
     def detail(self) -> bool:
@@ -65,7 +67,7 @@ def difference(model: str, base: str, measure: str, parts: Parts, before: Parts)
     if measure == PERPLEXITY:
         level = exp(sum(total for total, _ in before.values()) / sum(count for _, count in before.values()))
         found = Interval(*(level * (exp(value) - 1) for value in found))
-    return Difference(model, base, measure, found, sign_flip(each), len(both))
+    return Difference(model, base, measure, found, sign_flip(each), len(both), any(each))
 
 
 def win_rates(model: str, base: str, games: Sequence[Game]) -> tuple[dict[str, Measured], list[Difference]]:
@@ -81,7 +83,7 @@ def win_rates(model: str, base: str, games: Sequence[Game]) -> tuple[dict[str, M
     assert raw is not None
     each = [value - EVEN for value in _influence(list(parts.values()))]
     found = {WIN: raw}
-    differences = [Difference(model, base, WIN, _less_half(raw), sign_flip(each), len(each))]
+    differences = [Difference(model, base, WIN, _less_half(raw), sign_flip(each), len(each), any(each))]
     controlled = length_controlled([[(game.outcome, game.longer) for game in rows] for rows in by_prompt.values()])
     if controlled is not None:
         found[CONTROLLED] = Measured(*controlled.interval, raw.n)
@@ -92,10 +94,11 @@ def win_rates(model: str, base: str, games: Sequence[Game]) -> tuple[dict[str, M
 
 def judged(differences: Sequence[Difference]) -> list[Comparison]:
     """Holm's correction in two families: whole measures, and their parts (tiers, principles, tags). In each the chance
-    that anything is called a difference where nothing differs is at most 5 %, half of it for either direction."""
-    adjusted: dict[int, float] = {}
+    that anything is called a difference where nothing differs is at most 5 %, half of it for either direction. A measure
+    in which no prompt differs is no test, and does not count as one (Tarone)."""
+    adjusted: dict[int, float] = dict.fromkeys(range(len(differences)), 1.0)
     for detail in (False, True):
-        family = [place for place, one in enumerate(differences) if one.detail == detail]
+        family = [place for place, one in enumerate(differences) if one.detail == detail and one.moved]
         adjusted |= dict(zip(family, holm([differences[place].p_value for place in family]), strict=True))
     return [
         Comparison(

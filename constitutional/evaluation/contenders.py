@@ -39,7 +39,7 @@ def contenders(settings: EvaluateSettings, host: PluginHost) -> list[Contender]:
     """Base first, then tuned, then the others. No weights are loaded; the same model twice is an error."""
     named: list[tuple[str, str, Named]] = [(BASE, "--base", settings.base), (TUNED, "--tuned", settings.tuned)]
     for given in settings.more:
-        wanted, model = given if isinstance(given, tuple) else split_name(given)
+        wanted, model = _named(given)
         name = _free(wanted, model, {name for name, _, _ in named})
         named.append((name, f"--more {name}", model))
     found: list[Contender] = []
@@ -60,10 +60,16 @@ def of_contender(response_id: str) -> str:
     return response_id.partition(":")[0]
 
 
-def split_name(given: Named) -> tuple[str | None, Named]:
+def split_name(given: str) -> tuple[str | None, str]:
     """``NAME=MODEL`` → both; None where it has no name."""
-    found = _GIVEN.fullmatch(given) if isinstance(given, str) else None
+    found = _GIVEN.fullmatch(given)
     return (None, given) if found is None else (found[1], found[2])
+
+
+def _named(given: Named | tuple[str | None, Named]) -> tuple[str | None, Named]:
+    if isinstance(given, tuple):
+        return given
+    return split_name(given) if isinstance(given, str) else (None, given)
 
 
 def _free(wanted: str | None, model: Named, taken: set[str]) -> str:

@@ -14,7 +14,7 @@ from constitutional.core.constitution import Constitution
 from constitutional.core.records import Judgement, Reason, Response, Score, Trace
 from constitutional.ledger import LedgerView
 from constitutional.pipeline.counting import CallMissingError, Counting
-from constitutional.pipeline.planned import Padded
+from constitutional.pipeline.missing import Bounded
 from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import answered_part, trace_pairs, trace_prompt
 from constitutional.plugins import PluginHost
@@ -74,9 +74,9 @@ class Replay:
 
 async def _replay(answered: Trace, assembly: Assembly, memory: _Memory) -> Replayed:
     recall = _Recall(memory)
-    pairing = Padded(assembly.cast.pairing, lambda: recall.missing > 0)
+    pairing = Bounded(assembly.cast.pairing, recall)
     made = await trace_pairs(answered, replace(assembly.cast, pairing=pairing), recall)
-    return Replayed(made, recall.missing)
+    return Replayed(made, pairing.missing)
 
 
 Learned = dict[Hashable, tuple[Any, int]]
@@ -103,11 +103,15 @@ class _Memory:
             memory.known[names] = (list(judgements), 0)
         return memory
 
-    async def answer(self, kind: str, question: Hashable, ask: Callable[[], Awaitable[T]]) -> tuple[T, int]:
-        """One after the other, so that a call that is missing is counted for the question that needs it."""
+    async def answer(
+        self, kind: str, question: Hashable, ask: Callable[[], Awaitable[T]], fit: Callable[[T], T]
+    ) -> tuple[T, int]:
+        """One after the other, so that a call that is missing is counted for the question that needs it. ``fit`` makes
+        an answer to another question one to this."""
         async with self.turn:
             if question not in self.known:
-                self.known[question] = await self._find(kind, ask)
+                found, missing = await self._find(kind, ask)
+                self.known[question] = (fit(found) if missing else found, missing)
         answer: tuple[T, int] = self.known[question]
         return answer
 
@@ -142,19 +146,35 @@ class _Memory:
 
 @dataclass(slots=True)
 class _Recall:
-    """Implements ``arena.Recall`` for one strategy."""
+    """Implements ``arena.Recall`` and ``missing.Costs`` for one strategy."""
 
     memory: _Memory
-    missing: int = 0
+    guessed: bool = False
 
     async def scores(self, response: Response, ask: Callable[[], Awaitable[list[Score]]]) -> list[Score]:
-        found, missing = await self.memory.answer("scores", response.id, ask)
-        self.missing += missing
-        return [replace(score, response_id=response.id) for score in found] if missing else found
+        def fit(scores: list[Score]) -> list[Score]:
+            return [replace(score, response_id=response.id) for score in scores]
+
+        found, missing = await self.memory.answer("scores", response.id, ask, fit)
+        self.guessed = self.guessed or missing > 0
+        return found
 
     async def judgements(
         self, a: Response, b: Response, ask: Callable[[], Awaitable[list[Judgement]]]
     ) -> list[Judgement]:
-        found, missing = await self.memory.answer("judgements", (a.id, b.id), ask)
-        self.missing += missing
-        return [replace(judgement, a=a.id, b=b.id) for judgement in found] if missing else found
+        def fit(judgements: list[Judgement]) -> list[Judgement]:
+            return [replace(judgement, a=a.id, b=b.id) for judgement in judgements]
+
+        found, missing = await self.memory.answer("judgements", (a.id, b.id), ask, fit)
+        self.guessed = self.guessed or missing > 0
+        return found
+
+    def of_scores(self, response: Response) -> int:
+        return self.memory.known[response.id][1]
+
+    def of_comparison(self, a: Response, b: Response) -> int:
+        return self.memory.known[a.id, b.id][1]
+
+    def most(self, kind: str) -> int | None:
+        learned = self.memory.learned.get((kind, self.memory.tags))
+        return None if learned is None else learned[1]

@@ -207,6 +207,7 @@ class DrawnRevisions:
 
 def _fault(text: str, before: str, tier: Tier) -> str | None:
     """Why a rewrite is not kept. To refuse may be right under a hard principle; elsewhere it is the easy way out."""
-    if tier.force != "hard" and is_refusal(text) and not is_refusal(before):
+    fault = hygiene.fault(text, before)
+    if fault is None and tier.force != "hard" and is_refusal(text) and not is_refusal(before):
         return Reason.REFUSED
-    return hygiene.fault(text, before)
+    return fault

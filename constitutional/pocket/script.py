@@ -42,7 +42,7 @@ def _respond(request: ChatRequest) -> str:
     question = request.messages[-1].content.strip().rstrip("?.!")
     random = random_for(request.sampling.seed or 0, question, str(request.sample))
     planted = [fault for fault in (GUSH, PROMISE, PHONE) if random.random() < 0.4]
-    plain = f"About {question[0].lower() + question[1:]}: please look at the order page, it shows the present state."
+    plain = f"About {question[:1].lower() + question[1:]}: please look at the order page, it shows the present state."
     return " ".join([*(f for f in planted if f is GUSH), plain, *(f for f in planted if f is not GUSH)])
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from constitutional.ledger import CallRow, Once
 from constitutional.ledger.once import Ask
@@ -24,6 +25,11 @@ class MemoryLedger(Once):
         value, reused = await super().answer(key, decode, ask)
         self.reused += reused
         return value, reused
+
+    @property
+    def pending(self) -> set[asyncio.Task[Any]]:
+        """Calls that have begun: they go on when whoever wanted them is cancelled, as they may be paid for."""
+        return set(self._in_flight.values())
 
     async def _find_or_ask(self, key: str, decode: Callable[[str], T], ask: Ask[T]) -> tuple[T, bool]:
         if key in self._replies:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -68,7 +68,9 @@ class Subject:
         def register_one(register: Register) -> None:
             register(name, factory, config=config)
 
-        return cls(kind, name, SimpleNamespace(**{KINDS[kind]: hookimpl(register_one)}), **more)
+        plugin = ModuleType("unnamed")
+        setattr(plugin, KINDS[kind], hookimpl(register_one))
+        return cls(kind, name, plugin, **more)
 
     @property
     def module(self) -> str | None:

@@ -53,8 +53,10 @@ def estimate(ready: Ready) -> list[StagePlan]:
     for stage in settings.stages:
         rows = _rows(ready, stage, speech)
         epochs = settings.sft_epochs if stage == "sft" else settings.epochs
-        answers = settings.generations if stage in ONLINE else 1
-        schedule = Schedule.of(settings, answers * len(rows.train), len(rows.held_out), epochs)
+        if stage in ONLINE:
+            schedule = Schedule.online(settings, len(rows.train), len(rows.held_out))
+        else:
+            schedule = Schedule.of(settings, len(rows.train), len(rows.held_out), epochs)
         paired = stage == "reward" or (stage == "dpo" and settings.loss != "kto")
         at_once = schedule.micro_batch * rows.longest * (2 if paired else 1)
         kept = stage in ONLINE or (stage == "dpo" and settings.loss != "orpo" and settings.reference == "live")

@@ -96,17 +96,22 @@ class Feedback:
     seed: int
     failures: Counter[str] = field(default_factory=Counter)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _thread: threading.Thread | None = None
     _ledger: Ledger | None = None
     _assembly: Assembly | None = None
 
     def __enter__(self) -> Feedback:
-        threading.Thread(target=self._loop.run_forever, name="feedback", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="feedback", daemon=True)
+        self._thread.start()
         self._run(self._open())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._run(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._thread is not None:
+            self._thread.join()
+        self._loop.close()
 
     def of(self, asked: Sequence[tuple[Question, Sequence[str]]]) -> list[list[Opinion]]:
         """Of each question's answers, which are compared with each other."""

@@ -125,7 +125,7 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
     if settings.max_length is not None and settings.max_length > context:
         raise UsageError(f"--max-length {settings.max_length}: the context of {start.name} has {context:,} tokens")
     settled = settled.but(max_length=settings.max_length or min(context, LONGEST))
-    plan = {
+    plan: dict[str, Any] = {
         "format": FORMAT,
         "settings": settled.plan() | {"source": data.about.name, "model": start.name},
         "model": start.version(),
@@ -189,6 +189,7 @@ def _stages(folder: OutFolder, ready: Ready, stop: Stop, say: Say) -> list[Outco
     for number, name in enumerate(ready.settings.stages, 1):
         place = folder.stage(number, name)
         saved = place.outcome
+        outcome: Outcome | None
         if saved is not None:
             outcome = Outcome(**saved)
         else:

@@ -38,6 +38,13 @@ class Schedule:
             save_every = eval_every * max(1, round(save_every / eval_every))
         return cls(steps, accumulate, micro, eval_every, _multiple(save_every, log_every), log_every)
 
+    @classmethod
+    def online(cls, settings: TrainSettings, prompts: int, held_out: int, processes: int = 1) -> Schedule:
+        """In answers, of which each prompt has as many as are compared. A step takes no more prompts than there are."""
+        batch = min(settings.batch // settings.generations, prompts) * settings.generations
+        fitting = settings.but(batch=batch, micro_batch=math.gcd(settings.micro_batch, batch))
+        return cls.of(fitting, prompts * settings.generations, held_out, settings.epochs, processes)
+
 
 def _multiple(of: int, unit: int) -> int:
     """A checkpoint between two log lines would split a mean."""

@@ -104,6 +104,8 @@ class TrainSettings:
     precision: str = "auto"
     cpu: bool = False
     gradient_checkpointing: bool = False
+    share_prompts: bool = False
+    """A pair's prompt is computed once."""
     liger: bool = False
     attention: str | None = None
     reference: str = "precomputed"
@@ -159,6 +161,8 @@ class TrainSettings:
         specs(self.guards)
         if self.sweep:
             self._check_sweep()
+        if self.share_prompts and ("dpo" not in self.stages or self.loss not in SWEPT):
+            raise ConfigError(f"--share-prompts: it is of the stage dpo, with --loss {', '.join(SWEPT)}")
         if not 0 <= self.alpha <= 1:
             raise ConfigError("--alpha: the DPO term's weight is between 0 and 1")
         if not 0 < self.held_out < 1:

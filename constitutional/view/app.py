@@ -127,6 +127,7 @@ class Viewer:
         n = _whole(request.query_params.get("n"), -1)
         item = run.lister.item(trace.prompt.id, n) or run.lister.item(trace.prompt.id, 0 if trace.pairs else -1)
         subject = next((one for one in found if one.pair is not None and item is not None and one.n == item.n), None)
+        found.sort(key=lambda one: one is not subject)
         pair = pair_id(trace.prompt.messages, subject.left.text, subject.right.text) if subject else ""
         labels = run.labels.of_pair(pair) if pair else []
         blind = bool(request.query_params.get("blind")) and subject is not None

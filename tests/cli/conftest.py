@@ -36,8 +36,8 @@ Cli = Callable[..., Outcome]
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """``constitutional ARGS`` in an empty folder, as where torch is not installed: what stands in for a model is the scripted
-    one. An exception that is no exit fails the test: a traceback is a bug."""
+    """``constitutional ARGS`` in an empty folder, as where torch is not installed: what stands in for a model is the
+    scripted one. An exception that is no exit fails the test: a traceback is a bug."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("constitutional.cli.resolve.missing_for_pocket", lambda: ["torch"])
     monkeypatch.setenv("CONSTITUTIONAL_PLUGINS", "")

@@ -18,7 +18,7 @@ from constitutional.errors import ConstitutionalError, UsageError
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.pipeline.sieve import sift_run
 from tests.support.datasets import rows_of
-from tests.support.processes import fingerprint
+from tests.support.processes import fingerprint, write_prompts
 from tests.support.runs import Run, World, run, tier
 
 TIERS = (tier("safety", "hard", "bad"), tier("style", "soft", "rude"))
@@ -132,7 +132,8 @@ def test_what_is_written_is_a_run_that_generate_finds_complete(
 def test_the_calls_that_are_missing_are_those_that_a_run_then_makes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, logprobs: bool
 ) -> None:
-    """No answer is barred here: of those that are, a strategy may ask less than it says."""
+    """Exactly, where what is asked does not depend on what is answered, and no answer is barred: two that are need not be
+    compared."""
     tiers = (tier("kind", "strong", "bad", "rude"),)
     made(tmp_path, "best-vs-worst", tiers=tiers, logprobs=logprobs)
     monkeypatch.chdir(tmp_path)
@@ -143,17 +144,19 @@ def test_the_calls_that_are_missing_are_those_that_a_run_then_makes(
     assert figures(tmp_path / "run", "--compare", strategy)[0]["missing_calls"] == 0
 
 
+@pytest.mark.parametrize("strategy", ["tournament", "mu-minus-2-sigma", "pareto", "best-vs-random", "best-vs-worst"])
+@pytest.mark.parametrize("before", ["revised-vs-initial", "tournament"])
 def test_of_strategies_that_decide_as_they_go_it_says_how_many_at_most(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, before: str
 ) -> None:
+    """Also where the ledger holds some of the comparisons that may come, and not those that do come."""
+    made(tmp_path, before)
     monkeypatch.chdir(tmp_path)
-    for strategy in ("tournament", "mu-minus-2-sigma", "pareto", "best-vs-random"):
-        folder = tmp_path / strategy
-        made(folder, "revised-vs-initial")
-        monkeypatch.chdir(folder)
-        (row,) = figures("run", "--compare", strategy)
-        assert row["missing_calls"] >= made(folder, strategy).result.calls_made > 0
-        assert figures("run", "--compare", strategy)[0]["missing_calls"] == 0
+    (row,) = figures("run", "--compare", strategy)
+    after = made(tmp_path, strategy)
+    assert row["missing_calls"] >= after.result.calls_made
+    assert (row["missing_calls"] == 0) == (before == strategy)
+    assert figures("run", "--compare", strategy)[0]["missing_calls"] == 0
 
 
 def test_the_table_has_all_strategies_and_marks_the_runs_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +171,34 @@ def test_the_table_has_all_strategies_and_marks_the_runs_own(tmp_path: Path, mon
     assert lines[0].split()[-2:] == ["safety", "style"]
     own = rows_of(tmp_path / "run")
     assert int(lines[1].split()[2]) == len(own)
+
+
+def test_a_strategy_that_needs_options_is_left_out_of_the_table_unless_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pydantic import BaseModel
+
+    from constitutional.builtin.pairings.exhaustive import AllPairs
+    from constitutional.plugins import PluginHost, Registered
+
+    class Options(BaseModel):
+        most: int
+        among: str = "all"
+
+    made(tmp_path, "all-pairs")
+    monkeypatch.chdir(tmp_path)
+    load = PluginHost.load
+
+    def with_another(host: PluginHost) -> PluginHost:
+        load(host)._registry["pairing", "mine"] = Registered("pairing", "mine", AllPairs, Options, "mine", "1")
+        return host
+
+    monkeypatch.setattr(PluginHost, "load", with_another)
+    said = pairs("run", "--json")
+    assert [row["strategy"] for row in json.loads(said.stdout)["strategies"]].count("mine") == 0
+    assert said.stderr.startswith("note: left out: mine: ")
+    (row,) = figures("run", "--compare", "mine:most=1")
+    assert row["pairs"] > 0, row
 
 
 def test_what_was_not_asked_is_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,9 +242,13 @@ def test_another_margin_is_another_table(asked_of_all: Callable[..., Path]) -> N
         ("pareto", 4, 1), ("max-margin", 0, 6), ("all-pairs", 0, 6), ("tournament", 0, 5),
     ],
 )  # fmt: skip
-def test_the_plan_of_a_run_says_what_each_strategy_asks(strategy: str, scores: int, comparisons: int) -> None:
+def test_the_plan_of_a_run_says_what_each_strategy_asks(
+    strategy: str, scores: int, comparisons: int, tmp_path: Path
+) -> None:
     """Of four answers, with nothing revised; and of the judge's calls none is left out."""
-    flags = ["--responses", "4", "--rounds", "0", "--limit", "3", "--dry-run", "--strategy", strategy]
+    asked = write_prompts(tmp_path / "prompts.jsonl", 3)
+    flags = ["--model", "scripted:demo", "--prompts", str(asked), "--constitution", "base", "--out", str(tmp_path / "run"),
+             "--responses", "4", "--rounds", "0", "--dry-run", "--strategy", strategy]  # fmt: skip
     shown = CliRunner().invoke(generate_command, flags, standalone_mode=False, catch_exceptions=False).stdout
     many = f"{scores} scores and {comparisons} comparison{'' if comparisons == 1 else 's'}"
     assert f"  per prompt up to {many}, each under every principle that applies" in shown

@@ -1,4 +1,4 @@
-"""What `generate` uses when nobody names a model: the pocket model where it can run, else the scripted one; and it says so."""
+"""What `generate` uses when nobody names a model: the pocket model where it can run, else the scripted one; it says so."""
 
 from __future__ import annotations
 

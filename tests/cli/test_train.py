@@ -109,6 +109,7 @@ def test_the_terminal_says_which_fired_and_the_exit_code_that_one_stopped_it(cli
         (("data", "--beta", "swep"), 2, "--beta swep: a number, or sweep"),
         (("data", "--beta", "sweep", "--samples", "0"), 2, "--beta sweep: KL is measured on samples"),
         (("data", "--beta", "sweep", "--stage", "sft"), 2, "--beta sweep: it is of the stage dpo"),
+        (("data", "--share-prompts", "--stage", "sft"), 2, "--share-prompts: it is of the stage dpo"),
         (("data", "--warmup", "-1"), 2, "--warmup: must be at least 0, this is -1"),
         (("one.jsonl",), 1, "only 1 row of 1 can be used"),
     ],

@@ -51,6 +51,18 @@ def test_a_planted_difference_is_found_with_its_direction() -> None:
     assert lower.interval.value == pytest.approx(-0.3, abs=0.1)
 
 
+def test_a_measure_in_which_nothing_happened_costs_the_others_nothing() -> None:
+    never = {f"p{n}": (0.0, 1.0) for n in range(20)}
+    fell = difference("tuned", "base", "empty", never, {f"p{n}": (float(n < 6), 1.0) for n in range(20)})
+    still = [
+        difference("tuned", "base", name, never, never) for name in ("over_refusal", "refusal_harmful", "repetition")
+    ]
+    assert fell is not None
+    first, *others = judged([fell, *(one for one in still if one is not None)])
+    assert first.p_value == first.p_adjusted == pytest.approx(2 / 2**6)
+    assert [one.p_adjusted for one in others] == [1.0, 1.0, 1.0]
+
+
 def test_only_prompts_that_both_answered_are_compared() -> None:
     own, before = {"a": (1.0, 1.0), "b": (0.0, 1.0)}, {"b": (1.0, 1.0), "c": (0.0, 1.0)}
     found = difference("tuned", "base", "violation_rate", own, before)

@@ -17,7 +17,7 @@ from constitutional.errors import LedgerError, MissingExtraError, UsageError
 from constitutional.ledger.folder import RunLock
 from constitutional.training.folder import RECORD
 
-SMALL = demo_plan.Size(prompts=60, responses=3, labels=30, held_out=150, answers=1, epochs=3)
+SMALL = demo_plan.Size(prompts=70, responses=4, labels=30, held_out=150, answers=1, epochs=8)
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -137,7 +137,7 @@ def test_the_run_file_of_a_demo_is_the_shipped_one_with_its_own_sizes(tmp_path: 
     shipped = yaml.safe_load(demo_plan.RUN_FILE.read_text())
     made = yaml.safe_load(plan.run_file.read_text())
     assert made["models"]["policy"]["name"] == "pocket:seed-4"
-    own = {"models", "responses", "strategy", "seed", "out"}
+    own = {"models", "responses", "seed", "out"}
     assert {name: value for name, value in made.items() if name not in own} == {
         name: value for name, value in shipped.items() if name not in own
     }

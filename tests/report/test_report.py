@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from constitutional.config.judge_card import Bin, Calibration, Fit, Measured
 from constitutional.errors import LedgerError, UsageError
 from constitutional.pipeline.opened import open_run
 from constitutional.report.build import parts_of
@@ -18,6 +19,7 @@ from constitutional.report.of_training import thinned
 from constitutional.report.page import report_page
 from constitutional.report.png import write_pngs
 from constitutional.report.spending import Spending, spending
+from tests.audit.test_card import a_card
 from tests.plots.test_page import seen
 from tests.support.datasets import TIERS, made
 from tests.support.runs import Run, World, run
@@ -194,6 +196,21 @@ def test_an_evaluation_and_a_training_stand_on_the_same_page(tmp_path: Path, fol
     assert len(curve["rows"]) <= 26
     assert parts[2].notes == ("a note",)
     assert report_page(parts, version="1", when="now").count("<h2>") == 3
+
+
+def test_a_judge_card_beside_the_run_brings_its_calibration(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "run")
+    (without,) = parts_of([tmp_path / "run"])
+    assert any("Nobody has measured this judge" in note for note in without.notes)
+    number = Measured(value=0.1, low=0.0, high=0.2, n=20)
+    fit = Fit(ece=number, brier=number, log_loss=number, bins=[Bin(said=0.6, so=0.7, count=12)])
+    card = a_card().model_copy(update={"calibration": Calibration(before=fit, after=fit)})
+    (tmp_path / "run" / "judge-card.json").write_text(card.dump())
+    (part,) = parts_of([tmp_path / "run"])
+    assert [row[1:] for row in figure(part, "calibration")["rows"]] == [["0.600", "0.700", "12"]] * 2
+    assert not any("Nobody" in note for note in part.notes)
 
 
 def test_plots_as_pictures(tmp_path: Path, folder: Path) -> None:

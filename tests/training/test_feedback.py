@@ -107,7 +107,10 @@ def test_a_scorer_that_reads_nothing_is_found_out(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_asked_by_the_constitution_that_it_had(tmp_path: Path) -> None:
-    run = CliRunner().invoke(generate, ["--limit", "2", "--out", str(tmp_path / "run"), "--quiet"])
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"prompt": "How is the fox?"}\n{"prompt": "How is the dog?"}\n')
+    flags = ["--model", "scripted:demo", "--prompts", str(prompts), "--out", str(tmp_path / "run"), "--quiet"]
+    run = CliRunner().invoke(generate, flags)
     assert run.exit_code == 0, run.output
     found = Basis.of(None, str(tmp_path / "run"))
     assert found.constitution is not None

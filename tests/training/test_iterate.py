@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from click.testing import CliRunner, Result
 from constitutional.cli.iterate import command, settings_of
 from constitutional.errors import ConfigError, PromptFileError, UsageError
 from constitutional.ledger import LedgerView
-from constitutional.training.iterate.rounds import RoundFolder, pinned
+from constitutional.training.iterate.rounds import RoundFolder, pinned, spent_in
 from constitutional.training.run import train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import GOOD, pair, write
@@ -82,6 +81,12 @@ def calls(out: Path) -> list[int]:
     return found
 
 
+def second_alone(out: Path) -> int:
+    """What the evaluation of the second round asked itself."""
+    folder = RoundFolder(out / "round-2")
+    return folder.spent()[0] - spent_in(folder.run)[0]
+
+
 @pytest.fixture(scope="module")
 def speaker(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     """A tiny model that answers kindly and rudely by turns."""
@@ -129,18 +134,34 @@ def test_two_rounds_make_a_tiny_model_better(rounds: tuple[Path, Path]) -> None:
 
 @pytest.mark.slow
 def test_rounds_that_are_done_are_not_done_again_and_a_killed_one_goes_on(rounds: tuple[Path, Path]) -> None:
+    """As a kill in the evaluation leaves it; a training that is killed has tests of its own."""
     path, out = rounds
     record, made = (out / "iterate.json").read_bytes(), calls(out)
-    shutil.rmtree(out / "round-2" / "model")
     for left in ("round.json", "evaluation/evaluation.json", "pairs.jsonl"):
         (out / "round-2" / left).unlink()
+    assert second_alone(out) < made[3], "the model before was asked by the round before"
     again = iterate(path, out, "--json", "--reference", "first")
     assert json.loads(again.stdout)["status"] == "complete"
     assert (out / "iterate.json").read_bytes() == record
     assert calls(out) == made
     assert "round-2" not in iterate(path, out, "--reference", "first").stderr
     with pytest.raises(UsageError, match=r"changed since:\n  --lr"):
-        iterate(path, out, "--reference", "first", "--lr", "1e-3")
+        iterate(path, out, "--reference", "first", "--lr", "5e-4")
+
+
+@pytest.mark.slow
+def test_a_budget_holds_for_all_rounds_and_a_larger_one_goes_on(tmp_path: Path, speaker: Path) -> None:
+    path, out = run_file(tmp_path, speaker, max_calls=260), tmp_path / "out"
+    found = iterate(path, out, "--quiet")
+    assert found.return_value == 1
+    record = json.loads((out / "iterate.json").read_text())
+    assert (record["status"], record["rounds"]) == ("budget", [])
+    folder = RoundFolder(out / "round-1")
+    assert folder.spent()[0] == 260
+    run_file(tmp_path, speaker, max_calls=2000)
+    assert iterate(path, out, "--quiet", "--rounds", "1").return_value == 0
+    (one,) = json.loads((out / "iterate.json").read_text())["rounds"]
+    assert one["calls"] == folder.spent()[0] > 260
 
 
 def test_what_cannot_be_meant_is_said(tmp_path: Path, tiny: Path) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from constitutional.config.run import RunConfig
 from constitutional.errors import ConfigError, ModelUnavailableError, UsageError
 from constitutional.pipeline.setup import assemble
 from constitutional.plugins import PluginHost
-from constitutional.training.run import TrainResult, train
+from constitutional.training.estimate import estimate
+from constitutional.training.run import TrainResult, begin, train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import pair, write
-from tests.training.test_train import last, settings, weights
+from tests.training.test_train import last, settings
 
 PRINCIPLES = """
 name: letters
@@ -88,6 +91,18 @@ def test_what_cannot_be_meant_is_said(tmp_path: Path, tiny: Path) -> None:
             settings(tmp_path, tiny, **changes).check()
 
 
+@pytest.mark.parametrize("changes", [{"loss": "orpo"}, {"loss": "kto"}, {"stages": ("reward",)}, {"stages": ("rloo",)}])
+def test_what_a_training_would_be_is_known_before(tmp_path: Path, tiny: Path, changes: dict[str, Any]) -> None:
+    wanted = settings(tmp_path, tiny, **({"run": str(run_file(tmp_path)), "answer_tokens": 12} | changes))
+    _, ready = begin(wanted)
+    (plan,) = estimate(ready)
+    assert plan.rows > 90
+    assert plan.steps == math.ceil(
+        plan.rows * (8 if "stages" in changes and changes["stages"] == ("rloo",) else 1) / 16
+    )
+    assert plan.longest > 10
+
+
 # --- reward models ----------------------------------------------------------------------------------------------------
 
 
@@ -124,8 +139,8 @@ async def graded(folder: Path) -> tuple[float, float]:
     prompt = Prompt("p", tuple(Message(**turn) for turn in row["prompt"]))
     answers = [Response(name, "p", row[name][0]["content"], "m", 0, "") for name in ("chosen", "rejected")]
     principle = cast.constitution.tiers[0].principles[0]
-    scores = [await settled(cast.scorer.score(prompt, answer, principle)) for answer in answers]
-    judgement = await settled(cast.judge.judge(prompt, answers[0], answers[1], principle))
+    scores: list[Any] = [await settled(cast.scorer.score(prompt, answer, principle)) for answer in answers]
+    judgement: Any = await settled(cast.judge.judge(prompt, answers[0], answers[1], principle))
     assert judgement.p is not None
     assert judgement.p > 0.5
     return float(scores[0].value), float(scores[1].value)
@@ -182,30 +197,57 @@ def test_the_reward_rises(tmp_path: Path, tiny: Path, stage: str, lora: int | No
 
 
 @pytest.mark.slow
-def test_an_online_training_that_was_interrupted_is_the_same_training(tmp_path: Path, tiny: Path) -> None:
-    whole = train(online(tmp_path, tiny, "grpo", out=str(tmp_path / "whole")))
-    wanted = online(tmp_path, tiny, "grpo", out=str(tmp_path / "halves"))
-    assert interrupted(wanted, after=6).status == "interrupted"
+@pytest.mark.parametrize(
+    "changes",
+    [{"stages": ("grpo",)}, {"stages": ("rloo",), "lora": 8}, {"stages": ("reward",)}, {"loss": "orpo"}, {"loss": "kto"},
+     {"loss": "kto", "lora": 8}],
+)  # fmt: skip
+def test_a_training_that_was_interrupted_is_the_same_training(
+    tmp_path: Path, tiny: Path, changes: dict[str, Any]
+) -> None:
+    short = {"max_steps": 6, "save_every": 2, "samples": 2, "stages": ("dpo",), "lr": 1e-3} | changes
+    whole = train(online(tmp_path, tiny, "", out=str(tmp_path / "whole"), **short))
+    wanted = online(tmp_path, tiny, "", out=str(tmp_path / "halves"), **short)
+    assert interrupted(wanted, after=3).status == "interrupted"
     assert not (tmp_path / "halves").exists()
     resumed = train(wanted)
     assert resumed.status == "complete"
-    one, other = weights(whole.out), weights(resumed.out)
+    one, other = trained(whole.out), trained(resumed.out)
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-6
+
+
+def trained(folder: Path) -> dict[str, torch.Tensor]:
+    """A model's weights, or an adapter's."""
+    (file,) = folder.glob("*model.safetensors")
+    return dict(load_file(file))
 
 
 def interrupted(wanted: TrainSettings, after: int) -> TrainResult:
     """As by Ctrl-C at a step."""
+    from constitutional.training.stop import INTERRUPTED
     from constitutional.training.trainers import callbacks
 
     class AtStep(callbacks.Interruption):
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             if state.global_step == after:
-                self._stop.ask(callbacks.INTERRUPTED)
+                self._stop.ask(INTERRUPTED)
             super().on_step_end(args, state, control, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("constitutional.training.trainers.fit.Interruption", AtStep)
         return train(wanted)
+
+
+def test_a_critic_that_condemns_everything_is_pointed_out(tmp_path: Path, tiny: Path) -> None:
+    wanted = online(tmp_path, tiny, "rloo", max_steps=1)
+    write(tmp_path / "critic.jsonl", [{"when": "", "choose": {"yes": 1.0}, "reply": "It is bad."}])
+    (tmp_path / "letters.yaml").write_text(PRINCIPLES.replace("force: soft", "force: hard"))
+    rules = {"plugin": "rules", "options": {"rules": LETTERS}}
+    given = {"constitution": "letters.yaml", "scorer": rules, "models": {"policy": "scripted:critic.jsonl"}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(given))
+    stage = last(train(wanted))
+    assert (stage["after"]["reward"], stage["after"]["reward/hard_violations"]) == (-1.0, 1.0)
+    assert "100% of the answers break a hard tier" in stage["notes"][1]
 
 
 def test_online_training_needs_somebody_to_ask(tmp_path: Path, tiny: Path) -> None:

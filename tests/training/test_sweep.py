@@ -14,6 +14,7 @@ from constitutional.errors import RunStoppedError
 from constitutional.training import sweep
 from constitutional.training.run import train
 from constitutional.training.settings import TrainSettings
+from constitutional.training.stages import run_stage
 from constitutional.training.sweep import GRIDS, Tried, pick
 from tests.training.planted import write_dataset
 
@@ -63,7 +64,7 @@ def settings(tmp_path: Path, tiny: Path, **changes: Any) -> TrainSettings:
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The β of every short training that was begun; one of 99 there interrupts the next."""
     begun: list[float] = []
-    original = sweep.run_stage
+    original = run_stage
 
     def counted(work: Any) -> Any:
         if begun[-1:] == [99]:

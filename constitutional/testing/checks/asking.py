@@ -110,7 +110,8 @@ def _shown(answer: Any) -> Any:
 
 async def _cancelled(subject: Subject) -> None:
     never, kept = Never(), asyncio.all_tasks()
-    made = Workshop(subject, never).make()
+    bench = Workshop(subject, never)
+    made = bench.make()
     task = asyncio.ensure_future(settled(_first(subject.kind, never)(made)))
     reached = asyncio.ensure_future(never.reached.wait())
     await asyncio.wait([task, reached], return_when=asyncio.FIRST_COMPLETED)
@@ -126,7 +127,8 @@ async def _cancelled(subject: Subject) -> None:
         raise Fault("goes on when it is cancelled: let CancelledError through")
     if not task.cancelled():
         raise Fault("turns a cancellation into an answer or another error: let CancelledError through")
-    left = [item for item in asyncio.all_tasks() - kept if not item.done()]
+    left = [item for item in asyncio.all_tasks() - kept - bench.ledger.pending if not item.done()]
+    bench.ledger.abandon()
     for item in left:
         item.cancel()
     if left:

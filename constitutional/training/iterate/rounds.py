@@ -26,7 +26,7 @@ from constitutional.pipeline.run import Stop, run_prompts
 from constitutional.pipeline.setup import check
 from constitutional.pipeline.sieve import sift_run
 from constitutional.plugins import PluginHost
-from constitutional.training.folder import write_json
+from constitutional.training.folder import read_json, write_json
 from constitutional.training.iterate.decide import Round, improvement
 from constitutional.training.iterate.mix import Mixed, Row, mixed
 from constitutional.training.iterate.prompts import TRAIN_FILE, of_round, write
@@ -35,6 +35,8 @@ from constitutional.training.run import TrainResult, train
 from constitutional.training.sources import Source
 
 Say = Callable[[str], None]
+TAKEN = "taken.json"
+"""How much of a round's evaluation was asked by the round before."""
 PINNED = ("critic", "reviser", "judge", "scorer")
 COLUMNS = ("prompt", "chosen", "rejected", "p_chosen", "margin", "order_consistency", "prompt_id")
 
@@ -45,6 +47,15 @@ class InterruptedRoundError(Exception):
 
 class BudgetError(Exception):
     """The budget of all rounds is used up."""
+
+
+def spent_in(folder: RunFolder) -> tuple[int, float]:
+    """Calls and money that a ledger holds."""
+    if not folder.started:
+        return 0, 0.0
+    with LedgerView(folder.ledger) as view:
+        calls, cost = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
+    return int(calls), float(cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +87,10 @@ class RoundFolder:
         write_json(self.path / "round.json", asdict(found))
 
     def spent(self) -> tuple[int, float]:
-        """Calls and money of its run and its evaluation."""
-        calls, cost = 0, 0.0
-        for folder in (self.run, self.evaluation):
-            if folder.started:
-                with LedgerView(folder.ledger) as view:
-                    made, paid = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
-                calls, cost = calls + made, cost + paid
-        return calls, cost
+        """Calls and money of its run and its evaluation; what the latter took over was paid for by a round before."""
+        run, evaluation = spent_in(self.run), spent_in(self.evaluation)
+        taken = read_json(self.path / TAKEN) or {"calls": 0, "cost": 0.0}
+        return run[0] + evaluation[0] - taken["calls"], run[1] + evaluation[1] - taken["cost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +251,11 @@ def _evaluate(turn: Turn) -> Evaluation:
     """Of the model before and after; what the round before asked of the former is known."""
     config, folder = config_of(turn), turn.folder.evaluation
     folder.create()
-    if turn.number > 1:
+    if turn.number > 1 and not (turn.folder.path / TAKEN).is_file():
         take_calls(turn.folders[turn.number - 1].evaluation, folder)
+        calls, cost = spent_in(folder)
+        write_json(turn.folder.path / TAKEN, {"calls": calls, "cost": cost})
+    most_calls, most_cost = _allowed(turn)
     given = EvaluateSettings.of_run(
         config,
         base=config.models["policy"],
@@ -256,6 +266,8 @@ def _evaluate(turn: Turn) -> Evaluation:
         seed=turn.settings.run.seed,
         scorers=_scorers(turn.settings),
         max_failure_rate=config.max_failure_rate,
+        max_calls=most_calls,
+        max_cost=most_cost,
     )
     turn.say(f"round {turn.number}: evaluation on held-out prompts")
     asked: list[str] = []
@@ -273,10 +285,23 @@ def _evaluate(turn: Turn) -> Evaluation:
 
     try:
         return asyncio.run(run())
-    except RunStoppedError:
+    except RunStoppedError as stopped:
         if asked:
             raise InterruptedRoundError from None
+        if str(stopped).startswith("the budget of"):
+            raise BudgetError(str(stopped)) from stopped
         raise
+
+
+def _allowed(turn: Turn) -> tuple[int | None, float | None]:
+    """What the evaluation's ledger may hold in the end: the round's budget less its run's part, and what it took over."""
+    calls, cost = spent_in(turn.folder.run)
+    taken = read_json(turn.folder.path / TAKEN) or {"calls": 0, "cost": 0.0}
+    most_calls, most_cost = turn.budget
+    return (
+        None if most_calls is None else most_calls - calls + taken["calls"],
+        None if most_cost is None else most_cost - cost + taken["cost"],
+    )
 
 
 def _scorers(settings: IterateSettings) -> tuple[Any, ...]:

@@ -5,7 +5,6 @@ needed: GRPO by their mean and spread, RLOO by leaving each one out."""
 from __future__ import annotations
 
 import itertools
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,7 +23,6 @@ from constitutional.training.feedback import Basis, Feedback, Opinion
 from constitutional.training.guards.phrases import repeated
 from constitutional.training.rows import Question
 from constitutional.training.schedule import Schedule
-from constitutional.training.settings import TrainSettings
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.stop import Stop
 from constitutional.training.tokens import Speech, TokenRows, question_rows
@@ -37,17 +35,22 @@ MOST_HELD_OUT = 100
 """Held-out prompts in one look: each costs an answer and its reward, and not only a forward pass."""
 LEAST_READ = 32
 """Answers in a row that nobody could judge, after which something is wrong."""
+MOSTLY = 0.8
+"""A share on the floor above which few groups have anything to compare."""
 REWARD, VIOLATIONS, UNREAD = "reward", "reward/hard_violations", "reward/unread"
 
 
 class ByAnswer(Silent):
     """KL is logged per answer, as everywhere else here, and not per token."""
 
+    model: Any
+    _metrics: dict[str, dict[str, list[float]]]
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        measured = self._metrics["train" if self.model.training else "eval"]  # type: ignore[attr-defined]
-        if "kl" in measured and "completions/mean_length" in measured:
-            lengths = measured["completions/mean_length"]
-            measured["kl"] = [kl * length for kl, length in zip(measured["kl"], lengths, strict=False)]
+        measured = self._metrics["train" if self.model.training else "eval"]
+        if measured.get("kl") and measured.get("completions/mean_length"):
+            length = fmean(measured["completions/mean_length"])
+            measured["kl"] = [kl * length for kl in measured["kl"]]
         super().log(logs, start_time)  # type: ignore[misc]
 
 
@@ -76,6 +79,12 @@ def run(work: Work) -> Outcome:
         trainer = make_trainer(work, start, tokenizer, rows, checkpoint, Reward(feedback, work.stop))
         outcome = fit(trainer, work, rows, checkpoint)
     notes = [f"rewarded by {basis.name}: its critic and its scorer {basis.config.scorer.plugin}"]
+    floored = outcome.after.get(VIOLATIONS, 0.0)
+    if floored > MOSTLY:
+        notes.append(
+            f"{floored:.0%} of the answers break a hard tier: where all answers to a prompt are on the floor nothing is "
+            "learned; begin with --stage sft, or with another critic"
+        )
     if start.adapter is not None:
         notes.append("the KL is to the model under the adapter, and not to the adapter as it was")
     if feedback.failures:
@@ -93,7 +102,7 @@ def make_trainer(
     check_vocabulary(model, tokenizer, start.name)
     common = arguments(
         settings,
-        schedule_of(settings, rows, PartialState(cpu=not device.cuda).num_processes),
+        Schedule.online(settings, len(rows.train), len(rows.held_out), PartialState(cpu=not device.cuda).num_processes),
         device,
         work.folder.checkpoints,
         lr=settings.lr or 0.0,
@@ -130,14 +139,6 @@ def make_trainer(
     if adapter and "ref" in made.model.peft_config:
         made.model.delete_adapter("ref")  # a checkpoint with two adapters cannot be resumed from
     return made
-
-
-def schedule_of(settings: TrainSettings, rows: TokenRows, processes: int) -> Schedule:
-    """In answers, of which each prompt has as many as are compared. A step takes no more prompts than there are."""
-    prompts = min(settings.batch // settings.generations, len(rows.train))
-    batch = prompts * settings.generations
-    fitting = settings.but(batch=batch, micro_batch=math.gcd(settings.micro_batch, batch))
-    return Schedule.of(fitting, len(rows.train) * settings.generations, len(rows.held_out), settings.epochs, processes)
 
 
 class Reward:

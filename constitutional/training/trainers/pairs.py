@@ -27,9 +27,10 @@ from constitutional.training.trainers.policy import (
     load_reference,
     load_tokenizer,
 )
-from constitutional.training.trainers.preference import PreferenceTrainer
+from constitutional.training.trainers.preference import PairCollator, PreferenceTrainer
 from constitutional.training.trainers.reference import ReferenceCache
 from constitutional.training.trainers.sampling import Sampler, can_sample, prompts_of, reference_of
+from constitutional.training.trainers.sharing import check
 
 
 def run(work: Work) -> Outcome:
@@ -99,6 +100,7 @@ def make_trainer(
     trainer = PreferenceTrainer(
         loss=loss_of(settings),
         cache=None if live else reference_cache(work, own, device),
+        share=settings.share_prompts,
         model=model,
         ref_model=reference,
         args=config,
@@ -108,7 +110,21 @@ def make_trainer(
     )
     if other and not live:
         trainer.ref_model = None  # it has said all that it will be asked
+    if settings.share_prompts:
+        _check_sharing(trainer, rows, device)
     return trainer
+
+
+def _check_sharing(trainer: PreferenceTrainer, rows: TokenRows, device: Device) -> None:
+    """On the shortest pairs: a few are enough to see it, and none is too long for memory."""
+    few = sorted(
+        rows.train, key=lambda row: len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
+    )[:4]
+    pad = trainer.processing_class.pad_token_id
+    batches = (PairCollator(pad_token_id=pad, share=share)(few) for share in (False, True))
+    plain, shared = ({name: value.to(trainer.accelerator.device) for name, value in batch.items()} for batch in batches)
+    with trainer.accelerator.autocast():
+        check(trainer, plain, shared, half=device.autocast)
 
 
 def loss_of(settings: TrainSettings) -> Loss:
@@ -116,10 +132,7 @@ def loss_of(settings: TrainSettings) -> Loss:
 
 
 def reference_cache(work: Work, start: Start, device: Device) -> ReferenceCache:
-    name = digest([start.version(), device.dtype, device.autocast, work.settings.attention, *_other(work)])
+    marks = ["other"] if work.settings.reference_model else []  # which is loaded in another precision
+    marks += ["shared"] if work.settings.share_prompts else []
+    name = digest([start.version(), device.dtype, device.autocast, work.settings.attention, *marks])
     return ReferenceCache(work.cache / "reference", name)
-
-
-def _other(work: Work) -> list[str]:
-    """Another reference than the model itself is loaded in another precision."""
-    return ["other"] if work.settings.reference_model else []

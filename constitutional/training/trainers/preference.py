@@ -7,6 +7,7 @@ fused LM head, PEFT as reference, distribution, checkpoints."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,43 +15,53 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from trl import DPOTrainer
+from trl.models.utils import disable_gradient_checkpointing
 from trl.trainer.dpo_trainer import DataCollatorForPreference
-from trl.trainer.utils import add_fused_lm_head
+from trl.trainer.utils import add_fused_lm_head, use_adapter
 
 from constitutional.training.trainers.guarding import Careful
 from constitutional.training.trainers.losses import Loss
 from constitutional.training.trainers.reference import CHOSEN, REJECTED, ReferenceCache
+from constitutional.training.trainers.sharing import batch_of, forward, sums
 
 OURS = ("p", "weight", "chosen_mask", "rejected_mask")
-MODEL_INPUTS = ("input_ids", "attention_mask", "completion_mask")
 
 
 @dataclass
 class PairCollator(DataCollatorForPreference):  # type: ignore[misc]
-    """A batch as TRL makes it (the chosen half, then the rejected half), with `p`, `weight` and the masks of ours."""
+    """A batch as TRL makes it (the chosen half, then the rejected half), with `p`, `weight` and the masks of ours; or, with
+    ``share``, of one row a pair (``sharing.py``)."""
+
+    share: bool = False
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch: dict[str, Any] = batch_of(examples, self.pad_token_id) if self.share else self._halves(examples)
+        names = [name for name in (CHOSEN, REJECTED) if name in examples[0]]
+        for name in ("p", "weight", *names):
+            batch[name] = torch.tensor([one[name] for one in examples], dtype=torch.float32)
+        return batch
+
+    def _halves(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         batch: dict[str, Any] = super().torch_call(examples)
         mask = batch["completion_mask"]
         rows = [(one["prompt_ids"], one["chosen_mask"]) for one in examples]
         rows += [(one["prompt_ids"], one["rejected_mask"]) for one in examples]
         for at, (prompt, answer) in enumerate(rows):
             mask[at, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer, dtype=mask.dtype)
-        for name in ("p", "weight"):
-            batch[name] = torch.tensor([one[name] for one in examples], dtype=torch.float32)
         return batch
 
 
 class PreferenceTrainer(Careful, DPOTrainer):  # type: ignore[misc]
-    """``cache`` holds the reference's log-probabilities; None computes them at every step from a reference model."""
+    """``cache`` holds the reference's log-probabilities; None computes them at every step from a reference model.
+    ``share``: a pair's prompt is computed once."""
 
-    def __init__(self, *, loss: Loss, cache: ReferenceCache | None, **trainer: Any) -> None:
+    def __init__(self, *, loss: Loss, cache: ReferenceCache | None, share: bool = False, **trainer: Any) -> None:
         self._loss = loss
         self._cache = cache
         self._engine: Any = None
         self._sums: dict[str, dict[str, Tensor]] = {"train": {}, "eval": {}}
         tokenizer = trainer["processing_class"]
-        super().__init__(data_collator=PairCollator(pad_token_id=tokenizer.pad_token_id), **trainer)
+        super().__init__(data_collator=PairCollator(pad_token_id=tokenizer.pad_token_id, share=share), **trainer)
         policy = self.model.get_base_model() if self._adapter else self.model
         add_fused_lm_head(policy, outputs=("log_probs",))  # TRL's own head also computes metrics that nobody reads here
         self._freeze_reference()
@@ -133,8 +144,13 @@ class PreferenceTrainer(Careful, DPOTrainer):  # type: ignore[misc]
     def compute_ref_log_probs(self, model: Any, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         if self.ref_model is not None and self.ref_model.training:
             raise RuntimeError("the reference model is not in eval mode")
-        chosen, rejected = super().compute_ref_log_probs(model, {name: inputs[name] for name in MODEL_INPUTS})
-        return chosen, rejected
+        adapter: AbstractContextManager[Any] = nullcontext()
+        if self.ref_model is None and self._adapter:
+            policy = self.accelerator.unwrap_model(self.model)
+            adapter = use_adapter(policy, adapter_name="ref" if "ref" in policy.peft_config else None)
+        checkpointed = disable_gradient_checkpointing(self.model, self.args.gradient_checkpointing_kwargs)
+        with torch.no_grad(), checkpointed, adapter, self.accelerator.autocast():
+            return self.log_probabilities(inputs, model)
 
     # --- rows and batches ---------------------------------------------------------------------------------------------
 
@@ -148,22 +164,20 @@ class PreferenceTrainer(Careful, DPOTrainer):  # type: ignore[misc]
 
     # --- the loss -----------------------------------------------------------------------------------------------------
 
+    def log_probabilities(self, inputs: Mapping[str, Any], model: Any = None) -> tuple[Tensor, Tensor]:
+        """Of the chosen and the rejected answers, under the policy unless another model is given."""
+        model = self.model if model is None else model
+        return sums(inputs, forward(model, inputs).log_probs)
+
     def _compute_loss(self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False) -> Any:
-        mask = inputs["completion_mask"]
-        labels = inputs["input_ids"].masked_fill(mask == 0, -100)
-        outputs = model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            labels=labels,
-            fused_lm_head=True,
-            use_cache=False,
-        )
-        chosen, rejected = outputs.log_probs.sum(dim=1).chunk(2)
+        outputs = forward(model, inputs)
+        chosen, rejected = sums(inputs, outputs.log_probs)
         if self.precompute_ref_logps:
             ref_chosen, ref_rejected = inputs[CHOSEN], inputs[REJECTED]
         else:
             ref_chosen, ref_rejected = self.compute_ref_log_probs(self.ref_model or self.model, inputs)
-        chosen_tokens, rejected_tokens = mask[:, 1:].sum(dim=1).clamp(min=1).chunk(2)
+        counts = sums(inputs, torch.ones_like(outputs.log_probs))
+        chosen_tokens, rejected_tokens = (count.clamp(min=1) for count in counts)
         chosen_ratio, rejected_ratio = chosen - ref_chosen, rejected - ref_rejected
         delta = chosen_ratio - rejected_ratio
         mean_delta = chosen_ratio / chosen_tokens - rejected_ratio / rejected_tokens
@@ -179,8 +193,8 @@ class PreferenceTrainer(Careful, DPOTrainer):  # type: ignore[misc]
                 "logps/rejected": rejected,
                 "logratios/chosen": chosen_ratio,
                 "logratios/rejected": rejected_ratio,
-                "tokens/chosen": chosen_tokens.float(),
-                "tokens/rejected": rejected_tokens.float(),
+                "tokens/chosen": chosen_tokens,
+                "tokens/rejected": rejected_tokens,
             }
         )
         loss = (per_pair * inputs["weight"].to(delta.dtype)).mean()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,14 +63,17 @@ def _plain(value: Any) -> Any:
 
 
 class Tracker:
-    """Curves of the running figures; texts stay where they are."""
+    """Curves of the running figures; texts stay where they are. What it prints is kept out of the run's results."""
 
     def __init__(self, package: str, project: str, run: RunInfo, folder: Path) -> None:
         try:
             tracker = importlib.import_module(package)
         except ModuleNotFoundError as error:
+            if error.name != package:
+                raise ConfigError(f"{package} cannot be imported: {error}") from error
             raise MissingExtraError(f"{package} is not installed: pip install {package}") from error
-        self._run = tracker.init(project=project, name=folder.name, config={"plan": run.plan, **run.config})
+        with redirect_stdout(sys.stderr):
+            self._run = tracker.init(project=project, name=folder.name, config={"plan": run.plan, **run.config})
 
     def trace(self, trace: Trace, figures: Mapping[str, float]) -> None:
         self._run.log(dict(figures))
@@ -79,4 +84,5 @@ class Tracker:
         )
 
     def close(self) -> None:
-        self._run.finish()
+        with redirect_stdout(sys.stderr):
+            self._run.finish()

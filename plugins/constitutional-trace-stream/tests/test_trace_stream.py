@@ -70,7 +70,9 @@ def test_what_cannot_be_opened_is_reported_and_stops_nothing(
     assert message in capsys.readouterr().err
 
 
-def test_a_tracker_gets_figures_and_no_text(host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracker_gets_figures_and_no_text(
+    host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`wandb` and `trackio` are called alike: init gives a run with log and finish."""
     told: list[Any] = []
 
@@ -84,6 +86,7 @@ def test_a_tracker_gets_figures_and_no_text(host: PluginHost, tmp_path: Path, mo
     tracker = ModuleType("trackio")
 
     def init(**how: Any) -> Run:
+        print("a new run")
         told.append(how)
         return Run()
 
@@ -95,3 +98,4 @@ def test_a_tracker_gets_figures_and_no_text(host: PluginHost, tmp_path: Path, mo
     assert told[2]["pairs"] == 2
     assert told[-2:] == [{"final/pairs": 2, "final/calls": 0, "final/failures": 0}, "finished"]
     assert "Long" not in str(told)
+    assert capsys.readouterr() == ("", "a new run\n")
