@@ -56,7 +56,7 @@ async def run_with_progress(
 
     def begin(state: RunState) -> None:
         display.begin(state)
-        for listener in (log.begin if log is not None else None, started):
+        for listener in (started, log.begin if log is not None else None):
             if listener is not None:
                 listener(state)
 

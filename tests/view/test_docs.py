@@ -18,6 +18,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PICTURE = re.compile(r"images/[\w-]+\.png")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_reports_page_run(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for text in BLOCK.findall((DOCS / "report.md").read_text("utf-8")):
