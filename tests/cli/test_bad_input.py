@@ -207,7 +207,7 @@ def test_a_broken_constitution(cli: Cli, tmp_path: Path) -> None:
             ["--model", "gpt", "--prompts", "-"],
             "error: models.policy.name: 'gpt' is not of the form provider:model, for example openai:gpt-4o-mini",
         ),
-        (["--model", "scripted:demo"], "error: no prompts: give --prompts FILE, or `prompts:` in the run file"),
+        (["--model", "openai:some"], "error: no prompts: give --prompts FILE, or `prompts:` in the run file"),
         (
             ["--responses", "many"],
             "error: Invalid value for '--responses': 'many' is not a valid integer. (see constitutional generate --help)",

@@ -78,7 +78,7 @@ def test_a_trace_is_failed_if_any_reject_went_wrong_else_paired_if_it_has_a_pair
 
 
 def test_ordinary_outcomes_are_told_from_failures() -> None:
-    failures = {Reason.BAD_ROW, Reason.EMPTY_RESPONSE, Reason.CONTEXT_TOO_LONG, Reason.PLUGIN_FAILED}
+    failures = {Reason.BAD_ROW, Reason.EMPTY_RESPONSE, Reason.CONTEXT_TOO_LONG, Reason.PLUGIN_FAILED, Reason.CRASHED}
     words = {value for name, value in vars(Reason).items() if name.isupper() and isinstance(value, str)}
     assert words == failures | Reason.OUTCOMES
 
