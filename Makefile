@@ -31,6 +31,9 @@ endif
 	touch $@
 
 .venv/installed-train: .venv/installed
+ifeq ($(GPU),)
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+endif
 	$(BIN)/python -m pip install --quiet --editable '.[train]'
 	touch $@
 
