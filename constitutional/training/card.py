@@ -90,7 +90,7 @@ def _intro(data: TrainingData, chosen: dict[str, Any]) -> str:
         text += f" by the constitution `{about.constitution}` {about.constitution_version}"
     if about.run:
         text += f" (run `{about.run}`)"
-    return text + ", with [constitutional](https://pypi.org/project/constitutional/)."
+    return text + ", with [constitutional](https://github.com/constitutional-toolkit/constitutional)."
 
 
 def _data(data: TrainingData) -> list[tuple[str, str]]:
