@@ -16,7 +16,9 @@ def test_without_torch_it_is_the_scripted_one_and_how_to_get_the_other(cli: Cli)
     made = cli("generate", "--limit", "2", "--json")
     assert (made.code, made.json["prompts"], made.json["run"]) == (0, 2, "runs/demo")
     first = made.err.splitlines()[0]
-    assert first.startswith("no --model given: using the scripted stand-in scripted:demo (for a real model: --model vllm:")
+    assert first.startswith(
+        "no --model given: using the scripted stand-in scripted:demo (for a real model: --model vllm:"
+    )
     assert first.endswith("the pocket model needs torch: pip install 'constitutional[transformers]')")
 
 
@@ -27,7 +29,9 @@ def test_where_it_can_run_it_is_the_pocket_model(cli: Cli, monkeypatch: pytest.M
     monkeypatch.setattr(resolve, "missing_for_pocket", HERE)
     made = cli("generate", "--limit", "6", "--json", "--responses", "3")
     assert (made.code, made.json["prompts"], made.json["run"]) == (0, 6, "runs/demo")
-    assert made.err.startswith("no --model given: using pocket:base, a tiny model of an invented world (for a real model: ")
+    assert made.err.startswith(
+        "no --model given: using pocket:base, a tiny model of an invented world (for a real model: "
+    )
     assert {role["model"] for role in made.json["roles"]} == {"pocket:base"}
     assert made.json["pairs"] > 0
     again = cli("generate", "runs/demo/config.yaml", "--json")
@@ -35,9 +39,7 @@ def test_where_it_can_run_it_is_the_pocket_model(cli: Cli, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("given", ["--prompts", "--constitution", "--model"])
-def test_whoever_names_something_gets_no_invented_world(
-    given: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_names_something_gets_no_invented_world(given: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """It knows nothing of other prompts, principles or models."""
     monkeypatch.setattr(resolve, "missing_for_pocket", list)
     Path("mine.jsonl").write_text('{"prompt": "When will my parcel arrive?"}\n')
