@@ -31,7 +31,7 @@ LONGEST = 64
 BARS = {
     "a critique's verdict is right": 0.98,
     "a revision is clean": 0.93,
-    "the judge is right, in one order": 0.96,
+    "the judge is right, over both": 0.96,
     "an answer violates a principle": 0.40,
 }
 """The first three in the whole, and the last of all its answers."""
