@@ -15,6 +15,8 @@ import click
 from constitutional.cli.demo_plan import Plan, cannot_write, label
 from constitutional.errors import MissingExtraError
 
+RATES = {"dpo": 3e-4, "ipo": 5e-4, "hybrid": 3e-4}
+"""Of learning. IPO pulls less the nearer a pair is to its target, and so takes more."""
 LONGEST = 64
 """Tokens of an answer, as in the run file."""
 NEEDED = ("torch", "transformers", "datasets", "accelerate", "peft", "trl")
@@ -65,7 +67,7 @@ def _sample(plan: Plan, sheet: str) -> list[str]:
 
 def _train(plan: Plan) -> list[str]:
     """Labels as certain: with so large a beta the soft ones of this judge, which are near ¾, would hardly move the model."""
-    settings = {"loss": plan.loss, "labels": "hard", "beta": 1, "lr": 3e-4, "epochs": plan.size.epochs, "batch": 32,
+    settings = {"loss": plan.loss, "labels": "hard", "beta": 1, "lr": RATES[plan.loss], "epochs": plan.size.epochs, "batch": 32,
                 "micro-batch": 32, "seed": plan.seed, "out": plan.model}  # fmt: skip
     return ["train", str(plan.data), "--model", plan.base, *_flags(settings), "--cpu"]
 

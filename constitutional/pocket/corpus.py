@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
 from random import Random
 
 from constitutional.pocket import jobs, oracle
@@ -15,8 +14,10 @@ from constitutional.pocket.jobs import Example
 from constitutional.pocket.pools import pick, pool
 from constitutional.pocket.world import Question
 
-SUMS = 0.2
-"""Share of the answers that are about a sum, beside those that come by chance."""
+SUMS, CLAIMS = 0.2, 0.12
+"""Shares of the answers that are about sums, and of everything else that is about claims of sums, beside those that come by
+chance. To weigh a claim is the hardest that there is to learn: the sum has to be known first. Right and wrong claims are
+equally frequent, or agreeing would be learned instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,7 @@ def texts(examples: list[Example]) -> Iterator[str]:
 
 
 def _answer(random: Random, manners: Manners) -> Example:
-    """Sums are the hardest that there is to know: two numbers give one."""
-    question = random.choice(_sums()) if random.random() < SUMS else _question(random)
+    question = _one_of(random, ("sum", "right", "wrong")) if random.random() < SUMS else pick(random, "pretraining")
     return Example("answer", question.messages, draw(random, question, manners).text)
 
 
@@ -112,11 +112,9 @@ def _fault_or_not(random: Random) -> tuple[Question, str, str]:
     return question, answer.text, rule
 
 
-@cache
-def _sums() -> tuple[Question, ...]:
-    """Without wrong claims, which are common enough as it is."""
-    return tuple(question for kind in ("sum", "right") for question in pool("pretraining")[kind])
-
-
 def _question(random: Random) -> Question:
-    return pick(random, "pretraining")
+    return _one_of(random, ("right", "wrong")) if random.random() < CLAIMS else pick(random, "pretraining")
+
+
+def _one_of(random: Random, kinds: tuple[str, ...]) -> Question:
+    return random.choice(pool("pretraining")[random.choice(kinds)])

@@ -33,7 +33,7 @@ HAZARDS = tuple(f"{stem}ite" for stem in STEMS + NEW_STEMS)
 NEW_HAZARDS = tuple(f"{stem}ite" for stem in NEW_STEMS)
 """A hazard is told by its ending, as poisons often are."""
 NUMBERS = _listed("zero one two three four five six seven eight nine ten eleven twelve")
-ADDENDS = NUMBERS[1:7]
+ADDENDS = NUMBERS[1:5]
 INSULTS = ("you goose", "you turnip", "you noodle", "you pudding")
 PADS_BEFORE = ("What a great question! Thank you so much for asking me.", "Wow, I love this question so very much!")
 PADS_AFTER = ("I really hope this helps you a lot today!", "Please ask me anything else you like, my friend!")
