@@ -67,8 +67,9 @@ def _sample(plan: Plan, sheet: str) -> list[str]:
 
 def _train(plan: Plan) -> list[str]:
     """Labels as certain: with so large a beta the soft ones of this judge, which are near ¾, would hardly move the model."""
-    settings = {"loss": plan.loss, "labels": "hard", "beta": 1, "lr": RATES[plan.loss], "epochs": plan.size.epochs, "batch": 32,
-                "micro-batch": 32, "seed": plan.seed, "out": plan.model}  # fmt: skip
+    settings = {"loss": plan.loss, "labels": "hard", "beta": 1, "lr": RATES[plan.loss],
+                "epochs": plan.size.epochs, "batch": 32, "micro-batch": 32, "seed": plan.seed,
+                "out": plan.model}  # fmt: skip
     return ["train", str(plan.data), "--model", plan.base, *_flags(settings), "--cpu"]
 
 

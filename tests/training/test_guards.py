@@ -93,10 +93,8 @@ def test_a_rate_that_is_too_high_leaves_the_reference_and_sinks_both(tmp_path: P
 
 
 def test_a_guard_that_stops_leaves_a_finished_folder_that_says_why(tmp_path: Path, base: Path) -> None:
-    """And no stage comes after it."""
     said: list[str] = []
-    wanted = settings(tmp_path / "out", base, PAIRS, stages=("dpo", "sft"), lr=1e-2, guards=("kl=stop:2",))
-    write(Path(wanted.source) / "sft" / "train.jsonl", [answer(number) for number in range(20)])
+    wanted = settings(tmp_path / "out", base, PAIRS, lr=1e-2, guards=("kl=stop:2",))
     made = train(wanted, said.append)
     (stage,) = made.record["stages"]
     assert (made.status, stage["steps"]) == ("stopped", 5)
@@ -106,6 +104,15 @@ def test_a_guard_that_stops_leaves_a_finished_folder_that_says_why(tmp_path: Pat
     assert (made.out / "model.safetensors").is_file()
     assert not (tmp_path / "out.part").exists()
     assert train(wanted).status == "done"
+
+
+def test_no_stage_comes_after_one_that_a_guard_stopped(tmp_path: Path, base: Path) -> None:
+    wanted = settings(tmp_path / "out", base, PAIRS, stages=("sft", "dpo"), sft_lr=1e9, guards=("nan=stop",))
+    write(Path(wanted.source) / "sft" / "train.jsonl", [answer(number) for number in range(80)])
+    made = train(wanted)
+    (stage,) = made.record["stages"]
+    assert (made.status, stage["stage"]) == ("stopped", "sft")
+    assert stage["stopped"].startswith("guard nan: ")
 
 
 def test_answers_that_grow_and_repeat_themselves(tmp_path: Path, base: Path) -> None:

@@ -147,8 +147,7 @@ def test_an_adapter_is_an_adapter_until_it_is_merged(tmp_path: Path, tiny: Path)
     wanted = settings(tmp_path, tiny, lora=8, lr=5e-3)
     made = train(wanted)
     assert not (made.out / "config.json").exists()
-    with pytest.raises(ModelUnavailableError, match="a LoRA adapter"):
-        ask(made.out)
+    ask(made.out)  # over the model that it adapts
     ids = torch.arange(5, 25)[None]
     with torch.inference_mode():
         before = AutoPeftModelForCausalLM.from_pretrained(made.out, dtype=torch.float32)(input_ids=ids).logits
