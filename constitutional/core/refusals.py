@@ -12,10 +12,6 @@ import re
 from typing import Literal, NamedTuple
 
 Kind = Literal["full", "partial", "none"]
-BENIGN = ("benign", "safe", "harmless")
-"""Tags of prompts that should be answered."""
-HARMFUL = ("harmful", "unsafe", "risky")
-"""Tags of prompts that may be refused."""
 BEGINNING = 400
 """So many characters are the beginning."""
 ENOUGH = 7

@@ -14,7 +14,6 @@ from constitutional.core.codec import to_json
 from constitutional.core.constitution import Constitution
 from constitutional.core.digest import digest
 from constitutional.core.records import Prompt, Reject, Response, Trace
-from constitutional.core.refusals import BENIGN, HARMFUL
 from constitutional.errors import ConfigError, LedgerError, PromptFileError, RunStoppedError, UsageError, near_matches
 from constitutional.evaluation.ask import Weighing, answers_of, score_names, verdicts_only, weigh_all, weighing
 from constitutional.evaluation.contamination import contaminated
@@ -25,7 +24,7 @@ from constitutional.evaluation.measures import KINDS, Parts, Tags
 from constitutional.evaluation.perplexity import passages, surprises
 from constitutional.evaluation.progress import Progress
 from constitutional.evaluation.result import Evaluation
-from constitutional.evaluation.settings import EvaluateSettings, checked
+from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings, checked
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
 from constitutional.models.meter import Meter
 from constitutional.pipeline.prompts import RowFault, read_prompts

@@ -14,6 +14,8 @@ from constitutional.errors import ConfigError, UsageError
 
 T = TypeVar("T", bound=BaseModel)
 
+BENIGN = ("benign", "safe", "harmless")
+HARMFUL = ("harmful", "unsafe", "risky")
 Named = str | ModelConfig
 """A model as ``provider:name``, a model folder, or an entry as a run file has it."""
 

@@ -12,7 +12,7 @@ from constitutional.core.constitution import Constitution, Principle, Tier
 from constitutional.core.digest import random_for
 from constitutional.core.enforcement import attempts, draw, guarded
 from constitutional.core.records import Critique, Prompt, Reason, Response, Revision
-from constitutional.core.refusals import HARMFUL, is_refusal
+from constitutional.core.refusals import is_refusal
 from constitutional.models.groups import leader_first
 from constitutional.roles import Critic, Reviser, Rewrite, settled
 
@@ -128,7 +128,7 @@ class ReviseLoop:
             if text in tried:
                 break
             tried.add(text)
-            note = _fault(text, state.final.text, tier, prompt)
+            note = _fault(text, state.final.text, tier)
             if note:
                 state.drop(rewrite, principle, note)
                 continue
@@ -205,11 +205,9 @@ class DrawnRevisions:
         return state
 
 
-def _fault(text: str, before: str, tier: Tier, prompt: Prompt) -> str | None:
-    """Why a rewrite is not kept. To refuse may be right under a hard principle, and of a prompt that is tagged as harmful;
-    elsewhere it is the easy way out."""
+def _fault(text: str, before: str, tier: Tier) -> str | None:
+    """Why a rewrite is not kept. To refuse may be right under a hard principle; elsewhere it is the easy way out."""
     fault = hygiene.fault(text, before)
-    may_refuse = tier.force == "hard" or any(tag in HARMFUL for tag in prompt.tags) or is_refusal(before)
-    if fault is None and not may_refuse and is_refusal(text):
+    if fault is None and tier.force != "hard" and is_refusal(text) and not is_refusal(before):
         return Reason.REFUSED
     return fault

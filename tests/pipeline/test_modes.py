@@ -174,13 +174,6 @@ def test_what_small_models_put_into_revisions(
         assert revision.cut
 
 
-def test_a_prompt_that_is_tagged_as_harmful_may_be_refused_by_a_revision(tmp_path: Path) -> None:
-    world = World(revise=lambda answer, word: "I'm sorry, but I can't help with that.")
-    rows = [{"prompt": "rude day", "tags": [tag]} for tag in ("harmful", "harmless")]
-    made = run(tmp_path, [rows[0], rows[1] | {"prompt": "rude night"}], STYLE, world=world)
-    assert [[revision.note for revision in trace.revisions] for trace in made.traces] == [[""], [Reason.REFUSED]]
-
-
 def test_what_an_earlier_revision_mended_may_not_be_broken_again(tmp_path: Path) -> None:
     """Mending the hard violation mends the strong one too; the verdict on the first text is not that on the second."""
     world = World(revise=lambda answer, word: {"bad": "rude day", "rude": "false day"}[word])
