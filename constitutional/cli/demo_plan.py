@@ -27,7 +27,7 @@ class Size:
     epochs: int
 
 
-WHOLE = Size(prompts=600, responses=4, labels=200, held_out=300, answers=2, epochs=6)
+WHOLE = Size(prompts=600, responses=4, labels=200, held_out=300, answers=2, epochs=8)
 FAST = Size(prompts=120, responses=4, labels=60, held_out=150, answers=1, epochs=6)
 
 
