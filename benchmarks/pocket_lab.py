@@ -21,8 +21,8 @@ from benchmarks.pocket_base import Asked
 from constitutional import pocket
 from constitutional.cli import cli
 from constitutional.cli.demo_plan import label
-from constitutional.cli.runs import open_run
 from constitutional.core.records import Message, Trace
+from constitutional.pipeline.opened import open_run
 from constitutional.pocket import oracle
 from constitutional.pocket.pools import sample, write_prompts
 from constitutional.pocket.provider import SHIPPED

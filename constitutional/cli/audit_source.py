@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from constitutional.audit.labels import Labels, joined, read_labels
 from constitutional.audit.runs import human_labels, pairs_of
-from constitutional.cli.runs import open_run
 from constitutional.config.judge_card import card_from
 from constitutional.config.run import RunConfig, read_run
 from constitutional.core.constitution import Constitution
@@ -20,6 +19,7 @@ from constitutional.errors import ConfigError, UsageError
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.ledger.rows import MetaRow
 from constitutional.ledger.writer import Writer
+from constitutional.pipeline.opened import open_run
 
 CARD = "judge-card.json"
 

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from constitutional.cli.runs import open_run
 from constitutional.config.run import ModelConfig, PartConfig, RunConfig, read_run
 from constitutional.core.constitution import Constitution
 from constitutional.errors import ConfigError, UsageError
 from constitutional.evaluation.contenders import split_name
 from constitutional.evaluation.settings import EvaluateSettings, model_entry
 from constitutional.ledger import RunFolder
+from constitutional.pipeline.opened import open_run
 
 OUT = "evaluation"
 PLAIN = (

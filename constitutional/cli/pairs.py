@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from constitutional.cli.runs import OpenRun
     from constitutional.config.run import PluginConfig, RunConfig
     from constitutional.dataset.tally import Tally
+    from constitutional.pipeline.opened import OpenRun
     from constitutional.pipeline.strategies import Tried
 
 
@@ -39,8 +39,8 @@ def command(
     shown, and its figures are of the other prompts; `constitutional generate RUN/config.yaml --strategy NAME` makes them.
     With --strategy and --out a run folder is written that holds the same calls and the pairs of that strategy.
     """
-    from constitutional.cli.runs import open_run
     from constitutional.errors import UsageError
+    from constitutional.pipeline.opened import open_run
 
     if compare is not None and strategy is not None:
         raise UsageError("--compare and --strategy: give one of them")

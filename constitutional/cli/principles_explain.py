@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from constitutional.cli.runs import open_run
 from constitutional.core.codec import to_json
 from constitutional.errors import UnknownNameError
+from constitutional.pipeline.opened import open_run
 from constitutional.principles.explain import explain
 
 

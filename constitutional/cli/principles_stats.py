@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from constitutional.cli.runs import open_run
 from constitutional.core.analysis import principle_stats
+from constitutional.pipeline.opened import open_run
 from constitutional.principles.stats import as_json as entry_json
 from constitutional.principles.stats import overruling, table
 

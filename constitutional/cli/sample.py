@@ -32,8 +32,8 @@ def command(run: Path, k: int, how: str, out: Path | None, seed: int, as_json: b
 
     from constitutional.audit.sample import How, sample
     from constitutional.audit.sheet import INSTRUCTIONS, write_sheet
-    from constitutional.cli.runs import open_run
     from constitutional.errors import UsageError
+    from constitutional.pipeline.opened import open_run
 
     path = out or run / "sheet.jsonl"
     with open_run(run) as opened:

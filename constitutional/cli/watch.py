@@ -17,10 +17,10 @@ def command(run: Path, as_json: bool) -> None:
     The thresholds of the warnings are those of `watch` in the run file; no model is asked. Labels of people that
     `constitutional audit RUN` has read take part.
     """
-    from constitutional.cli.runs import open_run
     from constitutional.core.plain import one_line
     from constitutional.core.watch import Watch, warnings
     from constitutional.ledger.labels import human_labels
+    from constitutional.pipeline.opened import open_run
 
     with open_run(run) as opened:
         watch = Watch(human_labels(opened.view))

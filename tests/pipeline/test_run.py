@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from constitutional.cli.runs import open_run
 from constitutional.core.constitution import Principle
 from constitutional.core.records import Judgement, Reason, Response, Trace
 from constitutional.errors import LedgerError
 from constitutional.ledger import LedgerView, RunFolder
+from constitutional.pipeline.opened import open_run
 from constitutional.roles import RunInfo, RunResult
 from tests.support.runs import World, run, tier
 
