@@ -155,6 +155,7 @@ class _Job:
     async def _ask(self, quiet: bool) -> Any:
         from constitutional.audit.ask import ask_judge
         from constitutional.cli.audit_progress import Ticker
+        from constitutional.cli.progress import say_interrupted
 
         source, ticker = self.source, Ticker(quiet=quiet)
         loop = asyncio.get_running_loop()
@@ -162,13 +163,14 @@ class _Job:
         def started(asking: Asking) -> None:
             self.asking = asking
             ticker.begin(asking)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, interrupted)
 
         def interrupted() -> None:
             if self.asking is not None:
+                say_interrupted(again=self.asking.meter.stopping == INTERRUPTED)
                 self.asking.stop(INTERRUPTED)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted)
         try:
             async with ticker:
                 return await ask_judge(

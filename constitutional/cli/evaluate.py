@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from constitutional.cli.evaluate_source import Source
+    from constitutional.evaluation.progress import Progress
     from constitutional.evaluation.result import Evaluation
     from constitutional.plugins import PluginHost
 
@@ -108,20 +109,30 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
 
 async def _run(source: Source, host: PluginHost, quiet: bool) -> Evaluation:
     from constitutional.cli.evaluate_progress import Ticker
+    from constitutional.cli.progress import say_interrupted
+    from constitutional.errors import RunStoppedError
     from constitutional.evaluation.run import evaluate_with
 
     ticker = Ticker(quiet=quiet)
     loop = asyncio.get_running_loop()
 
-    def interrupted() -> None:
-        if ticker.progress is not None:
-            ticker.progress.stop(INTERRUPTED)
+    def begin(progress: Progress) -> None:
+        """From here on there are answers to wait for; before, Ctrl-C ends what is being read at once."""
+        ticker.begin(progress)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted)
+        def interrupted() -> None:
+            say_interrupted(again=progress.meter.stopping == INTERRUPTED)
+            progress.stop(INTERRUPTED)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted)
+
     try:
         async with ticker:
-            return await evaluate_with(source.settings, host, constitution=source.constitution, started=ticker.begin)
+            found = await evaluate_with(source.settings, host, constitution=source.constitution, started=begin)
+        if ticker.progress is not None and ticker.progress.meter.stopping == INTERRUPTED:
+            raise RunStoppedError(INTERRUPTED)  # while it was measuring: whoever called must not go on
+        return found
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
