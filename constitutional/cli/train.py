@@ -181,7 +181,9 @@ def settings_of(source: str, flags: dict[str, Any]) -> TrainSettings:
         raise ConfigError(f"--launcher {given['launcher']}: there is one launcher, accelerate")
     if "launcher_config" in given and "launcher" not in given:
         raise ConfigError("--config is of --launcher accelerate")
-    return TrainSettings(source=source, **given).check()
+    settings = TrainSettings(source=source, **given).check()
+    settings.check_given(given)
+    return settings
 
 
 def _beta(text: str) -> dict[str, Any]:

@@ -288,6 +288,8 @@ def _merge(adapter: Path, merged: Path, settings: TrainSettings) -> None:
 def _again(folder: OutFolder, ready: Ready) -> TrainResult:
     """Nothing is left to do, unless it is to merge the adapter after all."""
     record = folder.record or {}
+    if not any((folder.path / name).is_file() for name in ("config.json", "adapter_config.json")):
+        raise UsageError(f"{folder.path} is finished, and its model is gone: --fresh trains again in a new folder")
     if not (ready.settings.merge and is_adapter(folder.path)):
         return TrainResult("done", folder.path, record)
     with folder.lock():

@@ -4,6 +4,8 @@ What the user left open is ``None`` until ``settle`` fills it in; from then on a
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -171,6 +173,23 @@ class TrainSettings:
             raise ConfigError(f"--batch {self.batch} is no multiple of --micro-batch {self.micro_batch}")
         return self
 
+    def check_given(self, given: Iterable[str]) -> None:
+        """What was said and would change nothing: whoever says it believes that it does."""
+        preference = "dpo" in self.stages
+        own: tuple[tuple[bool, str, tuple[str, ...]], ...] = (
+            (preference and self.loss == "hybrid", "--loss hybrid", ("alpha",)),
+            (preference and self.loss in ("ipo", "hybrid", "auto"), "--loss ipo or hybrid", ("ipo_beta",)),
+            (preference and self.loss == "auto", "--loss auto", ("auto_agreement", "auto_size", "auto_strength")),
+            (self.sweep, "--beta sweep", ("sweep_steps", "sweep_kl")),
+            ("sft" in self.stages, "--stage sft", ("helpful", "sft_lr", "sft_epochs")),
+            (self.main in ONLINE, "--stage grpo or rloo", ("run", "generations", "answer_tokens", "temperature")),
+            (self.lora is not None, "--lora", ("lora_alpha", "lora_dropout", "lora_targets")),
+        )
+        for holds, of, names in own:
+            idle = [name for name in names if name in given]
+            if idle and not holds:
+                raise ConfigError(f"--{idle[0].replace('_', '-')} is of {of}, and would change nothing here")
+
     def _check_stages(self) -> None:
         others = [stage for stage in self.stages if stage != "sft"]
         if len(others) > 1 or (others and self.stages[-1] != others[0]):
@@ -233,6 +252,8 @@ def from_json(saved: dict[str, Any]) -> TrainSettings:
 
 
 def _at_least(name: str, value: float | None, least: float, *, strictly: bool = False) -> None:
+    if value is not None and not math.isfinite(value):
+        raise ConfigError(f"--{name.replace('_', '-')}: must be a number, this is {value:g}")
     if value is not None and (value <= least if strictly else value < least):
         flag = name.replace("_", "-")
         raise ConfigError(f"--{flag}: must be {'above' if strictly else 'at least'} {least:g}, this is {value:g}")

@@ -37,6 +37,8 @@ class Start:
         plain = name
         for provider in ("transformers:", "vllm:", "hf:"):
             plain = plain.removeprefix(provider)
+        if ":" in plain:
+            raise ModelUnavailableError(f"{name}: no weights that could be trained; give a model folder or a Hub name")
         folder = Path(plain).expanduser()
         if is_adapter(folder):
             base = json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"]
