@@ -23,6 +23,7 @@ from constitutional.training.feedback import Basis
 from constitutional.training.folder import BOARD, CARD, LOG, RECORD, OutFolder, is_adapter, write_json
 from constitutional.training.guards.watch import ended_by_guard
 from constitutional.training.processes import is_first, is_launched, wait_for_all
+from constitutional.training.room import on_a_full_disk
 from constitutional.training.settings import ONLINE, TrainSettings, as_json
 from constitutional.training.settle import settle
 from constitutional.training.stages import Outcome, Work, run_stage
@@ -57,7 +58,7 @@ def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:
     folder, ready = begin(settings)
     if folder.record is not None:
         return _again(folder, ready)
-    with folder.lock() if is_first() else nullcontext():
+    with folder.lock() if is_first() else nullcontext(), on_a_full_disk(folder.part):
         if is_first():
             folder.begin(ready.plan)
         stop = Stop()

@@ -174,7 +174,7 @@ def test_a_full_disk_costs_nothing_that_was_written(tmp_path: Path, tiny: Path, 
         original(self, folder)
 
     monkeypatch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
-    with pytest.raises(RunStoppedError, match="no space left on the disk for a checkpoint; make room and run the same"):
+    with pytest.raises(RunStoppedError, match="no space left on the disk; make room and run the same"):
         train(settings(tmp_path, tiny))
     monkeypatch.undo()
     assert train(settings(tmp_path, tiny)).status == "complete"

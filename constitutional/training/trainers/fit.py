@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +11,6 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 
 from constitutional.errors import RunStoppedError
-from constitutional.models.local import in_one_line
 from constitutional.training.guards.spec import specs
 from constitutional.training.guards.watch import Watch, ended_by_guard
 from constitutional.training.stages import Outcome, Work
@@ -114,17 +111,6 @@ class explained:  # noqa: N801
                 f"(now {self._work.settings.micro_batch}; the result is the same) or --max-length, add "
                 "--gradient-checkpointing, or train an adapter with --lora 16"
             ) from error
-        if error is not None and _disk_is_full(error):
-            raise RunStoppedError(
-                f"{self._work.folder.path}: no space left on the disk for a checkpoint; make room and run the same "
-                "command again: it goes on from the last one that was written"
-            ) from error
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return os.strerror(errno.ENOSPC) in str(error) or "PytorchStreamWriter failed" in in_one_line(Exception(str(error)))
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
