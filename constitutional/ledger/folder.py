@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -64,7 +65,10 @@ class RunLock:
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise LedgerError(f"{self._path}: {error.strerror}") from error
+            raise LedgerError(
+                f"{self._path.parent} cannot be written: {error.strerror}; copy it to where it can, or choose another "
+                "folder with --out"
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -74,8 +78,9 @@ class RunLock:
                 f"{self._path.parent} is in use by another process{owner and f' (pid {owner})'}: "
                 "wait for it, stop it, or choose another --out folder"
             ) from error
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
+        with contextlib.suppress(OSError):  # on a full disk nobody is told by whom it is held
+            os.ftruncate(self._file, 0)
+            os.write(self._file, str(os.getpid()).encode())
         return self
 
     def __exit__(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from constitutional.ledger import RunFolder
 from tests.cli.conftest import Cli
 
 READERS = (
@@ -53,3 +54,10 @@ def test_a_command_that_is_shown_can_be_pasted(cli: Cli) -> None:
         "error: sheet.jsonl: none of its 3 rows has a label: write a, b or tie into the column `label` (of as many as "
         "you can, 50 are a good start)"
     ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_lock_without_room_for_its_owner_is_held_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / ".lock").symlink_to("/dev/full")
+    with RunFolder(tmp_path).lock():
+        assert RunFolder(tmp_path).path.is_dir()

@@ -34,9 +34,9 @@ class Full(io.RawIOBase):
 @pytest.mark.parametrize("room", [10, 1000, 3900])
 def test_a_checkpoint_that_torch_could_not_write(room: int) -> None:
     """Wherever in its file the disk was full: what torch says then is of positions in a zip."""
-    with pytest.raises(RunStoppedError, match=r"^out\.part: no space left on the disk; make room and run the same"):
-        with on_a_full_disk(Path("out.part")):
-            torch.save({"weights": torch.zeros(700)}, Full(room))
+    said = r"^out\.part: no space left on the disk; make room and run the same"
+    with pytest.raises(RunStoppedError, match=said), on_a_full_disk(Path("out.part")):
+        torch.save({"weights": torch.zeros(700)}, Full(room))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
