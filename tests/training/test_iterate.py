@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from constitutional.cli.iterate import command, settings_of
 from constitutional.errors import ConfigError, PromptFileError, UsageError
 from constitutional.ledger import LedgerView
-from constitutional.training.iterate.rounds import RoundFolder, pinned, spent_in
+from constitutional.training.iterate.rounds import RoundFolder, pinned, policy_entry, spent_in
 from constitutional.training.run import train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import GOOD, pair, write
@@ -195,3 +195,17 @@ def test_roles_keep_the_model_that_they_begin_with(tmp_path: Path, tiny: Path) -
     assert {run.models[role].name for role in ("critic", "reviser", "judge", "scorer")} == {f"transformers:{tiny}"}
     assert [run.model_for(role) for role in ("critic", "judge", "scorer")] == ["critic", "judge", "scorer"]
     assert run.models["judge"].temperature is None
+
+
+def test_the_pocket_model_can_be_what_is_trained(tmp_path: Path) -> None:
+    """It is a policy by its name, and what came of it by its folder."""
+    path = tmp_path / "run.yaml"
+    path.write_text("prompts: p.jsonl\nconstitution: pocket\nmodels: {policy: {name: 'pocket:base', max_tokens: 64}}\n")
+    flags = {"rounds": 1, "out": "x", "reference": "previous", "mix": "50,30,20", "online_ratio": "1", "guards": ()}
+    names = [option.name or "" for option in command.params if option.name not in ("run_file", "as_json", "quiet")]
+    settings = settings_of(path, {name: flags.get(name) for name in names})
+    assert settings.model == settings.train.model == "pocket:base"
+    assert policy_entry(settings, settings.model).name == "pocket:base"
+    later = policy_entry(settings, "/rounds/round-1/model")
+    assert (later.name, later.max_tokens) == ("transformers:/rounds/round-1/model", 64)
+    assert pinned(settings.run).models["judge"].name == "pocket:base"

@@ -284,13 +284,16 @@ def _evaluate(turn: Turn) -> Evaluation:
             return await evaluate_with(given, PluginHost(), started=begun.append, say=turn.say)
 
     try:
-        return asyncio.run(run())
+        found = asyncio.run(run())
     except RunStoppedError as stopped:
         if asked:
             raise InterruptedRoundError from None
         if str(stopped).startswith("the budget of"):
             raise BudgetError(str(stopped)) from stopped
         raise
+    if asked:  # while it was measuring
+        raise InterruptedRoundError
+    return found
 
 
 def _allowed(turn: Turn) -> tuple[int | None, float | None]:

@@ -21,6 +21,7 @@ from constitutional.training.iterate.prompts import HELD_OUT_FILE, TRAIN_FILE, d
 from constitutional.training.iterate.rounds import BudgetError, InterruptedRoundError, RoundFolder, Turn, play
 from constitutional.training.iterate.settings import IterateSettings
 
+INTERRUPTED = "interrupted: the same command goes on from here"
 Say = Callable[[str], None]
 FORMAT = 1
 PLAN, RECORD, PAGE, BEST = "plan.json", "iterate.json", "index.html", "best"
@@ -88,7 +89,7 @@ def _rounds(settings: IterateSettings, prompts: list[Prompt], say: Say) -> Itera
                 held_out = settings.out / HELD_OUT_FILE
                 found = play(Turn(settings, number, share, dict(folders), before, prompts, held_out, budget, say))
             except InterruptedRoundError:
-                return _end(settings, done, "interrupted", "interrupted", say)
+                return _end(settings, done, INTERRUPTED, "interrupted", say)
             except BudgetError as spent:
                 return _end(settings, done, str(spent), "budget", say)
         if found is None:

@@ -142,9 +142,11 @@ def first_model(run: RunConfig, base: Path, given: str | None) -> str:
     provider, _, name = run.models["policy"].name.partition(":")
     if given is not None:
         return given
+    if provider == "pocket":
+        return f"{provider}:{name}"
     if provider not in TRAINED_HERE:
         raise UsageError(
-            f"{provider}:{name} answers, and cannot be trained here: make the policy a transformers: or vllm: model, or "
-            "name with --model the folder or Hub id whose weights it has"
+            f"{provider}:{name} answers, and cannot be trained here: make the policy a transformers:, vllm: or pocket: "
+            "model, or name with --model the folder or Hub id whose weights it has"
         )
     return str((base / name).resolve()) if (base / name).is_dir() else name
