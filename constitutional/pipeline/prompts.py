@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -200,7 +201,9 @@ def _csv(path: Path) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)
     try:
         with io.TextIOWrapper(_opened(path), encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            head = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else _delimiter(head))
             for row in reader:
                 values: dict[str, Any] = {key: value for key, value in row.items() if key and value not in ("", None)}
                 if "tags" in values:
@@ -210,6 +213,12 @@ def _csv(path: Path) -> Iterator[Row]:
         raise PromptFileError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
     except csv.Error as error:
         raise PromptFileError(f"{path}: not valid CSV: {error}") from error
+
+
+def _delimiter(head: str) -> str:
+    """What stands between the names of the columns: spreadsheets of many countries put semicolons there."""
+    bare = re.sub(r'"[^"]*"', "", head)
+    return max(",;\t", key=bare.count)
 
 
 def _parquet(path: Path) -> Iterator[Row]:

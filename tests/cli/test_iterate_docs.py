@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from constitutional.cli.demo_plan import Plan
 from constitutional.config.run import RunConfig
 from constitutional.core.digest import random_for
 from constitutional.core.messages import ChatRequest
@@ -21,7 +23,11 @@ pytest.importorskip("trl")
 
 PAGE = (Path(__file__).parents[2] / "docs" / "iterate.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-COMMANDS = [line for kind, block in BLOCK.findall(PAGE) if kind == "sh" for line in block.splitlines()]
+LINES = [
+    line for kind, block in BLOCK.findall(PAGE) if kind == "sh" for line in block.replace("\\\n", " ").splitlines()
+]
+POCKET = [line for line in LINES if "runs/pocket" in line]
+COMMANDS = [line for line in LINES if line not in POCKET]
 YAML = [block for kind, block in BLOCK.findall(PAGE) if kind == "yaml"]
 MODEL, JUDGE = "Qwen/Qwen3-0.6B", "openai:gpt-4o-mini"
 QUICK = {
@@ -65,3 +71,22 @@ def test_every_command_runs(cli: Cli, tmp_path: Path) -> None:
     assert Path("models/grader/config.json").is_file()
     assert Path("rounds/iterate.json").is_file()
     assert Path("rounds/round-1/model/config.json").is_file()
+
+
+@pytest.mark.slow
+def test_the_rounds_of_the_tiny_model_run(cli: Cli) -> None:
+    """Over a demo that is begun and not gone through, with as few prompts as do."""
+    demo, rounds = (shlex.split(command) for command in POCKET)
+    assert demo[:3] == ["constitutional", "demo", "--fast"]
+    plan = Plan(Path("runs/pocket"), fast=True)
+    plan.begin()
+    for name, most in (("prompts.jsonl", 24), ("held-out.jsonl", 12)):
+        lines = (plan.out / name).read_text().splitlines(keepends=True)
+        (plan.out / name).write_text("".join(lines[:most]))
+    assert (rounds[1], Path(rounds[2])) == ("iterate", plan.run_file)
+    made = cli(*rounds[1:], "--max-steps", "2", "--rounds", "1", "--samples", "2", "--quiet")
+    assert made.code == 0, made.err
+    assert made.out.splitlines()[1].split()[0] == "0", "the model before all"
+    record = json.loads(Path("runs/rounds/iterate.json").read_text())
+    assert [one["number"] for one in record["rounds"]] == [1]
+    assert Path("runs/rounds/round-1/model/config.json").is_file()

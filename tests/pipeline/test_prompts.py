@@ -201,7 +201,7 @@ def test_whatever_a_row_holds_it_is_a_prompt_or_a_fault(row: Any) -> None:
 CSV = 'prompt,tags,id\nhello,a;b,1\n"two\nlines","x, y",2\n,x,3\nmore,,4,5,6\n'
 
 
-@pytest.mark.parametrize(("name", "mark"), [("p.csv", ","), ("p.tsv", "\t")])
+@pytest.mark.parametrize(("name", "mark"), [("p.csv", ","), ("p.csv", ";"), ("p.csv", "\t"), ("p.tsv", "\t")])
 def test_csv_and_tsv(tmp_path: Path, name: str, mark: str) -> None:
     text = io.StringIO()
     csv.writer(text, delimiter=mark).writerows(csv.reader(io.StringIO(CSV)))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from constitutional.errors import ConfigError
 from constitutional.training.iterate.decide import Round, best_round, improvement, next_ratio, why_stop
 from constitutional.training.iterate.mix import mixed
+from constitutional.training.iterate.page import rounds_table
 from constitutional.training.iterate.settings import HALF_NEW, Mix, Ratio
 
 
@@ -117,3 +118,18 @@ def test_it_stays_within_its_limits(gain: float, kl: float, ratio: float, left: 
     assert LIMITS.low <= found <= LIMITS.high
     again = next_ratio(of(1, gain, 0.0, ratio=ratio, kl=kl + 1), LIMITS, 0.01, left, rounds)
     assert again >= found - 1e-12
+
+
+def test_the_table_begins_with_the_model_before_all() -> None:
+    value = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 100}
+    one = {
+        "number": 1, "before": value, "after": value | {"value": 0.1}, "pairs": {"new": 9, "first": 0, "earlier": 0},
+        "prompts": 20, "verdict": "improved", "kl": None, "guards": [], "calls": 70,
+    }  # fmt: skip
+    table = rounds_table({"rounds": [one], "measure": "violation_rate", "best": 1})
+    assert {len(row) for row in table.rows} == {len(table.head)}
+    assert [(row[0], row[5], row[7]) for row in table.rows] == [
+        ("0", "0.500", "the model before all"),
+        ("1 (best)", "0.100", "improved"),
+    ]
+    assert rounds_table({"rounds": [], "measure": "violation_rate", "best": 0}).rows == []

@@ -49,6 +49,12 @@ def rounds_table(record: Mapping[str, Any]) -> Table:
         "calls",
     )
     rows = []
+    for one in record["rounds"][:1]:
+        value = one["before"]
+        low_to_high = f"{value['low']:.3f} to {value['high']:.3f}"
+        rows.append(
+            ("0", "–", "–", "–", "–", f"{value['value']:.3f}", low_to_high, "the model before all", "–", "–", "–")
+        )
     for one in record["rounds"]:
         value, pairs = one["after"], one["pairs"]
         mark = " (best)" if one["number"] == record["best"] else ""

@@ -21,6 +21,8 @@ from constitutional.training.iterate.prompts import HELD_OUT_FILE, TRAIN_FILE, d
 from constitutional.training.iterate.rounds import BudgetError, InterruptedRoundError, RoundFolder, Turn, play
 from constitutional.training.iterate.settings import IterateSettings
 
+FEW = 50
+"""Held-out prompts. Published comparisons have hundreds."""
 INTERRUPTED = "interrupted: the same command goes on from here"
 Say = Callable[[str], None]
 FORMAT = 1
@@ -45,6 +47,11 @@ def iterate(settings: IterateSettings, say: Say = quiet) -> IterateResult:
     kept, held = divide(settings)
     out = settings.out
     _begin(out, settings, kept, held)
+    if len(held) < FEW:
+        say(
+            f"only {len(held):,} prompts are held out, one of which is {1 / len(held):.3f} of a rate: rounds can hardly be "
+            "told apart; --held-out FILE brings more"
+        )
     with RunLock(out / ".lock"):
         write(out / TRAIN_FILE, kept)
         write(out / HELD_OUT_FILE, held)
