@@ -30,10 +30,28 @@ COMMANDS = {
     "version": "Print the version.",
 }
 
+OF_PRINCIPLES = ("lint", "test", "diff", "explain", "stats", "import")
+ELSEWHERE = {
+    **{name: f"it is `constitutional principles {name}`" for name in OF_PRINCIPLES},
+    **{
+        name: f"it is `constitutional principles {name}` or `constitutional plugins {name}`"
+        for name in ("list", "show")
+    },
+    "new": "it is `constitutional principles new` or `constitutional plugins new`",
+    "init": "a file to start from comes of `constitutional principles new`",
+    "check": "it is `constitutional plugins check`, or `constitutional principles lint`",
+    "help": "it is `constitutional --help`, and --help behind any command",
+    "run": "it is `constitutional generate`",
+    "resume": "the command that began it goes on where it stopped; of a run it is `constitutional generate`",
+    "metrics": "it is an option of `constitutional generate`: --metrics-port",
+}
+"""What people type who know other tools."""
+
 
 @click.command(
     cls=LazyGroup,
     lines=COMMANDS,
+    elsewhere=ELSEWHERE,
     module="constitutional.cli.{}",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -54,9 +72,12 @@ def main() -> None:
         result: Any = cli.main(prog_name="constitutional", standalone_mode=False)
     except ConstitutionalError as error:
         _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "constitutional"
-        _fail(f"{error.format_message()} (see {path} --help)", error.exit_code)
+        _fail(f"{' '.join(error.format_message().split())} (see {path} --help)", error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

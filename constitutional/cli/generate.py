@@ -83,7 +83,8 @@ def command(
 ) -> int:
     """Make a preference dataset: respond, critique, revise, judge, pair.
 
-    RUN_FILE is a YAML file; flags override it. With no arguments a small dataset is made by the pocket model.
+    RUN_FILE is a YAML file, or the folder of a run, which then goes on; flags override it. With no arguments a small
+    dataset is made by the pocket model.
     """
     from constitutional.cli.resolve import resolve
     from constitutional.ledger import RunFolder
@@ -91,6 +92,8 @@ def command(
     from constitutional.pipeline.setup import check
     from constitutional.plugins import PluginHost
 
+    if run_file is not None and (run_file / "config.yaml").is_file():
+        run_file = run_file / "config.yaml"
     config, base, standin = resolve(run_file, flags)
     host = PluginHost()
     assembly = check(config, host, base)

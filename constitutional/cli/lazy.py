@@ -10,11 +10,20 @@ import click
 
 
 class LazyGroup(click.Group):
-    """Knows every command's name and line of help; ``module`` says where its code is, as ``package.{}``."""
+    """Knows every command's name and line of help; ``module`` says where its code is, as ``package.{}``. ``elsewhere`` says
+    of a name that is none what does that."""
 
-    def __init__(self, *args: Any, lines: Mapping[str, str], module: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        lines: Mapping[str, str],
+        module: str,
+        elsewhere: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.lines = lines
+        self.elsewhere = elsewhere or {}
         self._module = module
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -37,5 +46,7 @@ class LazyGroup(click.Group):
         if args and not args[0].startswith("-") and args[0] not in self.lines:
             from constitutional.errors import near_matches
 
+            if args[0] in self.elsewhere:
+                ctx.fail(f"no command {args[0]!r}: {self.elsewhere[args[0]]}")
             ctx.fail(f"no command {args[0]!r}{near_matches(args[0], self.lines)}")
         return super().resolve_command(ctx, args)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from constitutional.cli import COMMANDS, ELSEWHERE
 from constitutional.ledger import RunFolder
 from tests.cli.conftest import Cli
 
@@ -229,6 +231,40 @@ def test_an_unknown_flag_and_an_unknown_command(cli: Cli) -> None:
     assert (made.code, made.errors[-1]) == (
         2,
         "error: no command 'generte'; did you mean 'generate'? (see constitutional --help)",
+    )
+
+
+def test_nothing_at_all_is_answered_with_the_help(cli: Cli) -> None:
+    for arguments in ((), ("principles",)):
+        made = cli(*arguments)
+        assert (made.code, made.out) == (2, "")
+        assert made.err.startswith("Usage: constitutional")
+        assert "error" not in made.err
+
+
+def test_a_name_from_elsewhere_is_told_what_does_that(cli: Cli) -> None:
+    for name, told in ELSEWHERE.items():
+        assert name not in COMMANDS
+        made = cli(name, "something")
+        assert (made.code, made.errors[-1]) == (2, f"error: no command {name!r}: {told} (see constitutional --help)")
+        for words in re.findall(r"`constitutional ([a-z]+(?: [a-z]+)?)`", told):
+            assert cli(*words.split(), "--help").code == 0
+
+
+def test_the_folder_of_a_run_goes_on(cli: Cli) -> None:
+    assert cli("generate", "--model", "scripted:demo", "--limit", "3", "--out", "runs/shop").code == 0
+    again = cli("generate", "runs/shop", "--json")
+    assert (again.code, again.json["run"]) == (0, "runs/shop")
+    assert (again.json["prompts"], again.json["roles"]) == (3, [])
+    Path("empty").mkdir()
+    assert cli("generate", "empty").errors == ["error: empty: Is a directory"]
+
+
+def test_a_message_of_many_lines_is_one(cli: Cli) -> None:
+    assert (
+        cli("export", "runs/shop")
+        .errors[-1]
+        .startswith("error: Missing option '--format'. Choose from: trl, trl-plain")
     )
 
 
