@@ -22,7 +22,7 @@ class Ticker:
         self.progress: Progress | None = None
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
-        self._stage, self._began = "", monotonic()
+        self._began = monotonic()
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, progress: Progress) -> None:
@@ -42,12 +42,12 @@ class Ticker:
 
     def _staged(self, line: str) -> None:
         self._end_line()
-        self._stage, self._began = line, monotonic()
+        self._began = monotonic()
         if not self._quiet and not self._terminal:
             click.echo(one_line(line), err=True)
 
     def _end_line(self) -> None:
-        if self._terminal and not self._quiet and self.progress is not None and self._stage:
+        if self._terminal and not self._quiet and self.progress is not None and self.progress.stage:
             self._draw(self.progress)
             sys.stderr.write("\n")
 

@@ -31,8 +31,8 @@ class Progress:
     say: Callable[[str], None] = lambda line: None
 
     def begin(self, stage: str, total: int, throttles: dict[str, Throttle]) -> None:
+        self.say(f"{stage}: {total:,}")  # while the state is still that of the stage before
         self.stage, self.done, self.total, self.throttles = stage, 0, total, throttles
-        self.say(f"{stage}: {total:,}")
         if self.meter.stopping is not None:
             self.stop(self.meter.stopping)
 
