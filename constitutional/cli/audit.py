@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from constitutional.audit.ask import Asking
     from constitutional.audit.labels import Labels
     from constitutional.cli.audit_source import Source
     from constitutional.config.judge_card import JudgeCard, Measured
+    from constitutional.pipeline.progress import Progress
     from constitutional.plugins import PluginHost
 
 INTERRUPTED = "interrupted"
@@ -90,7 +89,7 @@ class _Job:
     of_run: int
     attacks: tuple[Any, ...]
     host: PluginHost
-    asking: Asking | None = None
+    progress: Progress | None = None
 
     def plan(self, as_json: bool) -> int:
         from constitutional.audit.ask import count_calls
@@ -148,28 +147,26 @@ class _Job:
         _write(source.out, card.dump())
         _write(source.out.with_suffix(".html"), judge_page(card))
         if not quiet:
-            meter = answers.asking.meter
+            meter = answers.progress.meter
             click.echo(f"{meter.calls_made:,} calls made, {meter.calls_reused:,} reused", err=True)
         return card
 
     async def _ask(self, quiet: bool) -> Any:
         from constitutional.audit.ask import ask_judge
-        from constitutional.cli.audit_progress import Ticker
+        from constitutional.cli.ticker import Ticker
+        from constitutional.pipeline.stop import on_interrupt
 
         source, ticker = self.source, Ticker(quiet=quiet)
-        loop = asyncio.get_running_loop()
 
-        def started(asking: Asking) -> None:
-            self.asking = asking
-            ticker.begin(asking)
+        def started(progress: Progress) -> None:
+            self.progress = progress
+            ticker.begin(progress)
 
         def interrupted() -> None:
-            if self.asking is not None:
-                self.asking.stop(INTERRUPTED)
+            if self.progress is not None:
+                self.progress.stop(INTERRUPTED)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted)
-        try:
+        with on_interrupt(interrupted):
             async with ticker:
                 return await ask_judge(
                     source.config,
@@ -183,13 +180,10 @@ class _Job:
                     own_ledger=not source.of_run,
                     without_model=source.without_model,
                 )
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
 
     def _stopped(self, why: str) -> None:
-        done = self.asking.done if self.asking is not None else 0
-        total = self.asking.total if self.asking is not None else len(self.labels.pairs)
+        done = self.progress.done if self.progress is not None else 0
+        total = self.progress.total if self.progress is not None else len(self.labels.pairs)
         click.echo(f"{why} after {done:,} of {total:,} comparisons: the same command goes on from here", err=True)
 
 

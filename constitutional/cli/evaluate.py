@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,24 +106,19 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
 
 
 async def _run(source: Source, host: PluginHost, quiet: bool) -> Evaluation:
-    from constitutional.cli.evaluate_progress import Ticker
+    from constitutional.cli.ticker import Ticker
     from constitutional.evaluation.run import evaluate_with
+    from constitutional.pipeline.stop import on_interrupt
 
     ticker = Ticker(quiet=quiet)
-    loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
         if ticker.progress is not None:
             ticker.progress.stop(INTERRUPTED)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted)
-    try:
+    with on_interrupt(interrupted):
         async with ticker:
             return await evaluate_with(source.settings, host, constitution=source.constitution, started=ticker.begin)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 def _plan(source: Source, host: PluginHost, as_json: bool) -> None:

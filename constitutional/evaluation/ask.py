@@ -15,9 +15,9 @@ from constitutional.core.records import Critique, Prompt, Reason, Reject, Respon
 from constitutional.core.ruling import TIED
 from constitutional.errors import ModelError
 from constitutional.evaluation.contenders import Contender
-from constitutional.evaluation.progress import Progress
 from constitutional.models.groups import leader_first, together
 from constitutional.pipeline.arena import LiveArena
+from constitutional.pipeline.progress import Progress
 from constitutional.pipeline.respond import respond
 from constitutional.pipeline.setup import Assembly, Bind, Models, assemble
 from constitutional.pipeline.trace import ENDS_THE_RUN

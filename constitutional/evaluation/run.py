@@ -7,7 +7,6 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from constitutional.config.run import RunConfig
 from constitutional.core.codec import to_json
@@ -22,11 +21,11 @@ from constitutional.evaluation.find import evaluation_of
 from constitutional.evaluation.gate import Wanted, check_gate, parse_gate
 from constitutional.evaluation.measures import KINDS, Parts, Tags
 from constitutional.evaluation.perplexity import passages, surprises
-from constitutional.evaluation.progress import Progress
 from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings, checked
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
 from constitutional.models.meter import Meter
+from constitutional.pipeline.progress import Progress
 from constitutional.pipeline.prompts import RowFault, read_prompts
 from constitutional.pipeline.setup import Bind, Models, Unasked, read_constitution, recorded
 from constitutional.pipeline.unnamed import NoModel
@@ -98,7 +97,8 @@ async def evaluate_with(
     with folder.lock():
         ledger = Ledger(folder.ledger)
         try:
-            meter = _meter(settings, ledger.path)
+            with LedgerView(ledger.path) as view:
+                meter = Meter.of_folder(view, settings.max_calls, settings.max_cost)
             progress = Progress(meter, say=say)
             if started is not None:
                 started(progress)
@@ -284,12 +284,3 @@ def _keep_traces(ledger: Ledger, ready: Ready, weigher: Weighing, traces: Sequen
             ledger.write(TraceRow.of(trace, state, 1, position))
         except (TypeError, ValueError) as error:
             raise LedgerError(f"a plugin's record of {prompt.source or prompt.id} cannot be stored: {error}") from error
-
-
-def _meter(settings: EvaluateSettings, path: Path) -> Meter:
-    """The budgets are the folder's: they begin with what the ledger holds."""
-    if settings.max_calls is None and settings.max_cost is None:
-        return Meter()
-    with LedgerView(path) as view:
-        calls, cost = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
-    return Meter(settings.max_calls, settings.max_cost, started=calls, cost=cost)

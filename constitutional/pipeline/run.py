@@ -8,7 +8,7 @@ import functools
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from constitutional.pipeline.prompts import RowFault, count_prompts, read_prompt
 from constitutional.pipeline.ray_pool import IN_WORK, RayPool
 from constitutional.pipeline.setup import Assembly, answers_key, assemble, recorded
 from constitutional.pipeline.state import RunState
+from constitutional.pipeline.stop import Stop
 from constitutional.pipeline.trace import not_storable, trace_prompt
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunInfo, RunResult
@@ -52,17 +53,6 @@ RETRIED = (
 Tracer = Callable[[Prompt], Awaitable[Trace]]
 """Makes the trace of one prompt: here, or elsewhere."""
 Reports = Callable[[RunState], None]
-
-
-@dataclass(slots=True)
-class Stop:
-    """How a run is asked to end: once = let calls in flight finish, twice = now."""
-
-    now: asyncio.Event = field(default_factory=asyncio.Event)
-    soon: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def ask(self) -> None:
-        (self.now if self.soon.is_set() else self.soon).set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +97,7 @@ async def run_prompts(
     ledger = Ledger(folder.ledger, on_failure)
     try:
         with LedgerView(folder.ledger) as view:
-            meter = _meter(config, view)
+            meter = Meter.of_folder(view, config.max_calls, config.max_cost)
             assembly = assemble(config, host, base, recorded(ledger, meter, config, ledger))
             state = RunState(meter, assembly.models.throttles, _total(config, base), desks=assembly.models.desks)
             session = 1 + max(int(view.one(f"SELECT max(session) FROM {table}") or 0) for table in ("traces", "rows"))
@@ -390,14 +380,6 @@ class _Driver:
             state.meter.calls_reused,
             message,
         )
-
-
-def _meter(config: RunConfig, view: LedgerView) -> Meter:
-    """The budgets hold for the run folder, not for one session: they begin with what the ledger holds."""
-    if config.max_calls is None and config.max_cost is None:
-        return Meter()
-    calls, cost = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
-    return Meter(config.max_calls, config.max_cost, started=calls, cost=cost)
 
 
 def _total(config: RunConfig, base: Path) -> int | None:

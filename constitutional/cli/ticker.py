@@ -1,4 +1,4 @@
-"""How an evaluation is going, in one line on stderr."""
+"""How an audit or an evaluation is going, in one line on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from constitutional.cli.plain import one_line
 from constitutional.cli.progress import PLAIN_EVERY, REFRESH, duration
-from constitutional.evaluation.progress import Progress
+from constitutional.pipeline.progress import Progress
 
 
 class Ticker:
@@ -26,6 +26,7 @@ class Ticker:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, progress: Progress) -> None:
+        """Stages that begin from now on are said."""
         self.progress = progress
         progress.say = self._staged
 

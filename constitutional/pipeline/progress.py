@@ -1,4 +1,4 @@
-"""How an evaluation is going, and the way to end it."""
+"""How the asking of many items is going, a bounded window of them at a time, and the way to end it."""
 
 from __future__ import annotations
 
