@@ -18,10 +18,10 @@ from constitutional.errors import ModelError, PromptFileError, near_matches
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.models.meter import Meter
 from constitutional.pipeline.arena import LiveArena
+from constitutional.pipeline.bind import Bind, NoModel, recorded
 from constitutional.pipeline.progress import Progress
-from constitutional.pipeline.setup import Assembly, Bind, assemble, recorded
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import ENDS_THE_RUN, Cast
-from constitutional.pipeline.unnamed import NoModel
 from constitutional.plugins import PluginHost
 
 NAME_A_MODEL = "this judge asks a model: name it with --model PROVIDER:NAME, or --judge PROVIDER:NAME"

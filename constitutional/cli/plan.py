@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from constitutional.config.run import ROLES, RunConfig
+from constitutional.pipeline.constitution import read_constitution
 from constitutional.pipeline.counting import Load
 from constitutional.pipeline.estimate import Estimate, StrategyPlan, estimate
-from constitutional.pipeline.setup import model_config, read_constitution, rounds_of
+from constitutional.pipeline.models import model_config
+from constitutional.pipeline.setup import rounds_of
 from constitutional.plugins import PluginHost
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from constitutional.core.enforcement import in_force
+from constitutional.pipeline.constitution import read_constitution
 from constitutional.pipeline.opened import open_run
-from constitutional.pipeline.setup import read_constitution
 from constitutional.plugins import PluginHost
 from constitutional.principles.difference import Effect, difference, effect
 

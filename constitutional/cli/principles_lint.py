@@ -15,8 +15,8 @@ from constitutional.config.run import RunConfig
 from constitutional.core.constitution import Principle
 from constitutional.errors import EXIT_FAILURE, EXIT_OK, ConfigError, UnknownNameError, UsageError
 from constitutional.ledger import RunFolder
+from constitutional.pipeline.constitution import provided
 from constitutional.pipeline.review import Opinion, review
-from constitutional.pipeline.setup import provided
 from constitutional.plugins import PluginHost
 from constitutional.principles.lint import FAILING, RULES, Finding, Rule, lint
 

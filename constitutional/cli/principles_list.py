@@ -10,7 +10,7 @@ import click
 
 from constitutional.config.constitution import find_constitution, load_constitution
 from constitutional.errors import ConstitutionalError
-from constitutional.pipeline.setup import provided
+from constitutional.pipeline.constitution import provided
 from constitutional.plugins import PluginHost
 from constitutional.resources import data_folder, shipped_names
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from constitutional.errors import UsageError
-from constitutional.pipeline.setup import read_constitution
+from constitutional.pipeline.constitution import read_constitution
 from constitutional.plugins import PluginHost
 from constitutional.principles.tree import as_data, as_mermaid, as_text
 

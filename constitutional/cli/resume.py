@@ -12,7 +12,8 @@ from constitutional.config.run import RunConfig
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, RunFolder, create_or_check
 from constitutional.pipeline.estimate import Estimate, estimate
-from constitutional.pipeline.setup import Models, answers_key
+from constitutional.pipeline.models import Models
+from constitutional.pipeline.setup import answers_key
 from constitutional.plugins import PluginHost
 
 UNIMPORTANT = {

@@ -17,9 +17,11 @@ from constitutional.errors import ModelError
 from constitutional.evaluation.contenders import Contender
 from constitutional.models.groups import leader_first, together
 from constitutional.pipeline.arena import LiveArena
+from constitutional.pipeline.bind import Bind
+from constitutional.pipeline.models import Models
 from constitutional.pipeline.progress import Progress
 from constitutional.pipeline.respond import respond
-from constitutional.pipeline.setup import Assembly, Bind, Models, assemble
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import ENDS_THE_RUN
 from constitutional.plugins import PluginHost
 from constitutional.roles import Scorer, settled

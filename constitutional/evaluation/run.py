@@ -25,10 +25,11 @@ from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings, checked
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
 from constitutional.models.meter import Meter
+from constitutional.pipeline.bind import Bind, NoModel, Unasked, recorded
+from constitutional.pipeline.constitution import read_constitution
+from constitutional.pipeline.models import Models
 from constitutional.pipeline.progress import Progress
 from constitutional.pipeline.prompts import RowFault, read_prompts
-from constitutional.pipeline.setup import Bind, Models, Unasked, read_constitution, recorded
-from constitutional.pipeline.unnamed import NoModel
 from constitutional.plugins import PluginHost
 
 Say = Callable[[str], None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from constitutional.config.run import RunConfig
 from constitutional.core.records import Reason
@@ -48,10 +47,9 @@ def retell(source: RunFolder, target: RunFolder, config: RunConfig, tried: Tried
 def _rows(config: RunConfig, tried: Tried, session: int, status: str, refused: dict[str, str]) -> Iterator[Row]:
     about = metas(config, tried.assembly) | {"status": status}
     yield from (MetaRow(name, value) for name, value in about.items())
-    state: Any = tried.assembly.state
     for position, trace in tried.kept or ():
         prompt = trace.prompt
-        named = state(prompt.id, prompt.messages, prompt.tags)
+        named = tried.assembly.state(prompt)
         if any(reject.reason == Reason.NOT_ASKED for reject in trace.rejects):
             named = f"{tried.assembly.plan}:{Reason.NOT_ASKED}"
         if prompt.id in refused:

@@ -27,9 +27,9 @@ from constitutional.errors import ConfigError, ModelError, UsageError
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.models.meter import Meter
 from constitutional.pipeline.arena import LiveArena
-from constitutional.pipeline.setup import Assembly, Bind, Unasked, assemble, recorded
+from constitutional.pipeline.bind import Bind, NoModel, Unasked, recorded
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import ENDS_THE_RUN
-from constitutional.pipeline.unnamed import NoModel
 from constitutional.plugins import PluginHost
 from constitutional.roles import Critic, Scorer, settled
 from constitutional.training.rows import Question

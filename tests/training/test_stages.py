@@ -122,7 +122,7 @@ def test_a_reward_model_learns_and_grades_by_name(tmp_path: Path, tiny: Path, lo
 async def graded(folder: Path) -> tuple[float, float]:
     """A good and a bad answer, by a run whose scorer and judge are the folder."""
     from constitutional.core.records import Message, Prompt, Response
-    from constitutional.pipeline.setup import Unasked
+    from constitutional.pipeline.bind import Unasked
     from constitutional.roles import settled
 
     class Working(Unasked):

@@ -24,9 +24,8 @@ from constitutional.ledger import Once
 from constitutional.ledger.once import Ask
 from constitutional.models.base import NoLogprobs
 from constitutional.models.meter import Meter
-from constitutional.pipeline.setup import Assembly, assemble, recorded
-from constitutional.pipeline.trace import not_storable, trace_prompt
-from constitutional.pipeline.wire import (
+from constitutional.pipeline.bind import recorded
+from constitutional.pipeline.ray.wire import (
     Asked,
     Done,
     Drop,
@@ -40,6 +39,8 @@ from constitutional.pipeline.wire import (
     Want,
     Work,
 )
+from constitutional.pipeline.setup import Assembly, assemble
+from constitutional.pipeline.trace import not_storable, trace_prompt
 from constitutional.plugins import PluginHost
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class RemoteLedger(Once):
 
 
 class Replica:
-    """A Ray actor: made by ``ray_pool``, which alone talks to it."""
+    """A Ray actor: made by the driver's ``RayPool``, which alone talks to it."""
 
     def __init__(self, config: str, base: str, constitution: str) -> None:
         self._config = RunConfig.model_validate(json.loads(config))

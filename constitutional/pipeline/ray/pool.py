@@ -15,26 +15,20 @@ import asyncio
 import contextlib
 import itertools
 import json
-import logging
-import os
-import signal
-import sys
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from constitutional.config.run import RunConfig
 from constitutional.core.codec import from_json, to_json
 from constitutional.core.messages import Usage
 from constitutional.core.records import Prompt, Reason, Reject, Trace
-from constitutional.errors import ConfigError, ConstitutionalError, MissingExtraError, PluginError, RunStoppedError
+from constitutional.errors import ConstitutionalError, PluginError, RunStoppedError
 from constitutional.ledger import CallRow, Ledger
 from constitutional.models.base import NoLogprobs
 from constitutional.models.meter import Meter
-from constitutional.pipeline.replica import Replica
-from constitutional.pipeline.setup import Assembly
-from constitutional.pipeline.wire import (
+from constitutional.pipeline.ray.cluster import Cluster, first_line
+from constitutional.pipeline.ray.far import ALONE_AFTER, Far, Job, ReplicaLost, settle
+from constitutional.pipeline.ray.wire import (
     Asked,
     Done,
     Drop,
@@ -44,66 +38,15 @@ from constitutional.pipeline.wire import (
     Grant,
     Halt,
     Home,
-    ToReplica,
     Want,
     Work,
 )
+from constitutional.pipeline.setup import Assembly
 
 IN_WORK = 2
 """Prompts that a replica has per call in flight, as in ``run``."""
-ALONE_AFTER = 2
-"""Replicas that died under a prompt before it is tried alone."""
 STILLBORN = 3
 """Replicas that may die one after another before any was ready."""
-GPU_PROVIDERS = ("vllm:", "transformers:")
-
-
-class ReplicaLost(Exception):  # noqa: N818 - a signal inside this module
-    """The replica that was asking is gone."""
-
-
-@dataclass(eq=False, slots=True)
-class _Job:
-    prompt: Prompt
-    done: asyncio.Future[Trace]
-    crashes: int = 0
-
-    @property
-    def suspect(self) -> bool:
-        return self.crashes >= ALONE_AFTER
-
-
-@dataclass(eq=False, slots=True)
-class _Far:
-    """A replica as the driver sees it."""
-
-    actor: Any
-    jobs: dict[int, _Job] = field(default_factory=dict)
-    asked: dict[int, asyncio.Future[CallRow]] = field(default_factory=dict)
-    outbox: list[ToReplica] = field(default_factory=list)
-    home: Home | None = None
-    """Where it is, once it is ready."""
-    lost: bool = False
-
-    @property
-    def ready(self) -> bool:
-        return self.home is not None and not self.lost
-
-    @property
-    def isolating(self) -> bool:
-        return any(job.suspect for job in self.jobs.values())
-
-    def say(self, message: ToReplica) -> None:
-        if self.lost:
-            return
-        if not self.outbox:
-            asyncio.get_running_loop().call_soon(self._send)
-        self.outbox.append(message)
-
-    def _send(self) -> None:
-        messages, self.outbox = self.outbox, []
-        if not self.lost:
-            self.actor.tell.remote(messages)
 
 
 class RayPool:
@@ -111,24 +54,21 @@ class RayPool:
 
     def __init__(self, config: RunConfig, base: Path, assembly: Assembly, ledger: Ledger, meter: Meter) -> None:
         self._config = config
+        self._cluster = Cluster(config)
         self._base = base
         self._assembly = assembly
         self._ledger = ledger
         self._meter = meter
         self._numbers = itertools.count()
-        self._waiting: deque[_Job] = deque()
-        self._suspects: deque[_Job] = deque()
-        self._replicas: list[_Far] = []
+        self._waiting: deque[Job] = deque()
+        self._suspects: deque[Job] = deque()
+        self._replicas: list[Far] = []
         self._served: set[asyncio.Task[None]] = set()
         self._wants: set[asyncio.Task[None]] = set()
         self._stillborn = 0
         self._lost = 0
         self._why: str | None = None
         self._fault: BaseException | None = None
-        self._connected = False
-        self._remote: Any = None
-        self._stdout = contextlib.redirect_stdout(sys.stderr)
-        """Ray reports lost processes there, and standard output is for results."""
 
     @property
     def homes(self) -> list[Home]:
@@ -141,18 +81,8 @@ class RayPool:
         return f"{ready} of {self._config.ray.replicas} replicas, {work} prompts in work{lost}"
 
     async def start(self) -> None:
-        ray = _ray()
-        self._stdout.__enter__()
-        if not ray.is_initialized():
-            before = signal.getsignal(signal.SIGTERM)
-            await asyncio.to_thread(self._connect, ray)
-            signal.signal(signal.SIGTERM, before)
-        settings = self._config.ray
-        gpus = self._gpus(ray) if settings.gpus is None else settings.gpus
-        self._remote = ray.remote(Replica).options(
-            num_cpus=settings.cpus, num_gpus=gpus, max_restarts=0, max_concurrency=100_000
-        )
-        for _ in range(settings.replicas):
+        await self._cluster.join()
+        for _ in range(self._config.ray.replicas):
             self._add()
 
     async def trace(self, prompt: Prompt) -> Trace:
@@ -160,7 +90,7 @@ class RayPool:
             raise self._fault
         if self._why is not None:
             raise RunStoppedError(self._why)
-        job = _Job(prompt, asyncio.get_running_loop().create_future())
+        job = Job(prompt, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._give()
         try:
@@ -173,14 +103,13 @@ class RayPool:
         """Prompts end at their next call; calls in flight are still heard of."""
         self._why = why
         for job in (*self._waiting, *self._suspects):
-            _settle(job.done, RunStoppedError(why))
+            settle(job.done, RunStoppedError(why))
         self._waiting.clear()
         self._suspects.clear()
         for replica in self._replicas:
             replica.say(Halt(why))
 
     async def aclose(self) -> None:
-        ray = _ray()
         for task in (*self._served, *self._wants):
             task.cancel()
         await asyncio.gather(*self._served, *self._wants, return_exceptions=True)
@@ -188,44 +117,17 @@ class RayPool:
             closing = [replica.actor.aclose.remote() for replica in self._replicas if replica.ready]
             if closing and self._fault is None:
                 await asyncio.wait_for(asyncio.gather(*closing), 30)
-        for replica in self._replicas:
-            with contextlib.suppress(Exception):
-                ray.kill(replica.actor)
-        if self._connected:
-            await asyncio.to_thread(ray.shutdown)
-        self._stdout.__exit__(None, None, None)
-
-    def _connect(self, ray: Any) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        address = self._config.ray.address or os.environ.get("RAY_ADDRESS")
-        quiet = {"configure_logging": True, "logging_level": logging.ERROR, "log_to_driver": False}
-        try:
-            if address:
-                ray.init(address=address, **quiet)
-            else:
-                # As many as were asked for, also on a machine with fewer cores: they share them.
-                wanted = max(os.cpu_count() or 1, round(self._config.ray.replicas * self._config.ray.cpus))
-                ray.init(num_cpus=wanted, include_dashboard=False, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            where = f"the Ray cluster at {address}" if address else "Ray on this machine"
-            raise ConfigError(f"engine: ray: {where} cannot be reached: {_first_line(error)}") from error
-        self._connected = True
-
-    def _gpus(self, ray: Any) -> float:
-        """One where a replica loads a model and the cluster has any."""
-        loads = any(model.name.startswith(GPU_PROVIDERS) for model in self._config.models.values())
-        return 1.0 if loads and ray.cluster_resources().get("GPU", 0) else 0.0
+        await self._cluster.leave([replica.actor for replica in self._replicas])
 
     def _add(self) -> None:
         config = json.dumps(self._config.model_dump(mode="json"))
-        replica = _Far(self._remote.remote(config, str(self._base.absolute()), to_json(self._assembly.constitution)))
+        replica = Far(self._cluster.actor(config, str(self._base.absolute()), to_json(self._assembly.constitution)))
         self._replicas.append(replica)
         task = asyncio.get_running_loop().create_task(self._serve(replica))
         self._served.add(task)
         task.add_done_callback(self._served.discard)
 
-    async def _serve(self, replica: _Far) -> None:
+    async def _serve(self, replica: Far) -> None:
         """From its start to its loss, or to the end of the run. Whatever else goes wrong ends the run."""
         try:
             await self._listen(replica)
@@ -234,7 +136,7 @@ class RayPool:
         except Exception as error:
             self._fail(_broken(error))
 
-    async def _listen(self, replica: _Far) -> None:
+    async def _listen(self, replica: Far) -> None:
         from ray.exceptions import RayActorError, RayTaskError
 
         try:
@@ -276,12 +178,12 @@ class RayPool:
                 return
             self._assign(min(free, key=lambda each: len(each.jobs)), self._waiting.popleft())
 
-    def _assign(self, replica: _Far, job: _Job) -> None:
+    def _assign(self, replica: Far, job: Job) -> None:
         number = next(self._numbers)
         replica.jobs[number] = job
         replica.say(Work(number, job.prompt))
 
-    def _withdraw(self, job: _Job) -> None:
+    def _withdraw(self, job: Job) -> None:
         for queue in (self._waiting, self._suspects):
             with contextlib.suppress(ValueError):
                 queue.remove(job)
@@ -291,16 +193,16 @@ class RayPool:
                     replica.say(Drop(number))
                     del replica.jobs[number]
 
-    def _heard(self, replica: _Far, message: FromReplica) -> None:
+    def _heard(self, replica: Far, message: FromReplica) -> None:
         match message:
             case Want(number, key):
                 task = asyncio.get_running_loop().create_task(self._want(replica, number, key))
                 self._wants.add(task)
                 task.add_done_callback(self._wants.discard)
             case Asked(number, row):
-                _settle(replica.asked.pop(number), row)
+                settle(replica.asked.pop(number), row)
             case Failed(number, error):
-                _settle(replica.asked.pop(number), error)
+                settle(replica.asked.pop(number), error)
             case Done(number, trace, reused):
                 for (role, model), count in reused.items():
                     for _ in range(count):
@@ -309,13 +211,13 @@ class RayPool:
             case Ended(number, error):
                 self._end(replica, number, error)
 
-    def _end(self, replica: _Far, number: int, result: Trace | Exception) -> None:
+    def _end(self, replica: Far, number: int, result: Trace | Exception) -> None:
         job = replica.jobs.pop(number, None)
         if job is not None:
-            _settle(job.done, result)
+            settle(job.done, result)
         self._give()
 
-    async def _want(self, replica: _Far, number: int, key: str) -> None:
+    async def _want(self, replica: Far, number: int, key: str) -> None:
         """Look a request up for a replica. Where nobody has its reply, the replica asks, and the ledger hears it."""
         own = False
 
@@ -347,30 +249,30 @@ class RayPool:
                     replica.say(Grant(number, reply))
             return
 
-    def _gone(self, replica: _Far, error: Exception) -> None:
+    def _gone(self, replica: Far, error: Exception) -> None:
         was_ready, replica.lost = replica.ready, True
         self._lost += 1
         self._replicas.remove(replica)
         for heard in replica.asked.values():
-            _settle(heard, ReplicaLost())
+            settle(heard, ReplicaLost())
         for job in replica.jobs.values():
             self._redo(job, alone=len(replica.jobs) == 1, error=error)
         self._stillborn = 0 if was_ready else self._stillborn + 1
         if self._stillborn >= STILLBORN:
-            self._fail(PluginError(f"engine: ray: {STILLBORN} replicas died as they started: {_first_line(error)}"))
+            self._fail(PluginError(f"engine: ray: {STILLBORN} replicas died as they started: {first_line(error)}"))
             return
         if self._why is None:
             self._add()
         self._give()
 
-    def _redo(self, job: _Job, *, alone: bool, error: Exception) -> None:
+    def _redo(self, job: Job, *, alone: bool, error: Exception) -> None:
         job.crashes += 1
         if alone and job.crashes > ALONE_AFTER:
             detail = (
-                f"the replica died each of the {job.crashes} times that it worked on this prompt: {_first_line(error)}"
+                f"the replica died each of the {job.crashes} times that it worked on this prompt: {first_line(error)}"
             )
             reject = Reject(job.prompt.id, Reason.CRASHED, detail[:500], failure=True)
-            _settle(job.done, Trace(job.prompt, rejects=(reject,)))
+            settle(job.done, Trace(job.prompt, rejects=(reject,)))
         elif job.suspect:
             self._suspects.append(job)
         else:
@@ -381,30 +283,8 @@ class RayPool:
         self._fault = self._fault or error
         jobs = [*self._waiting, *self._suspects, *(job for replica in self._replicas for job in replica.jobs.values())]
         for job in jobs:
-            _settle(job.done, error)
-
-
-def _settle(future: asyncio.Future[Any], result: Any) -> None:
-    if future.done():
-        return
-    if isinstance(result, BaseException):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+            settle(job.done, error)
 
 
 def _broken(error: BaseException) -> PluginError:
-    return PluginError(f"engine: ray: a replica failed: {_first_line(error)}")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError.naming("ray", "ray") from error
-    return ray
+    return PluginError(f"engine: ray: a replica failed: {first_line(error)}")
