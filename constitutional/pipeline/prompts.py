@@ -12,7 +12,6 @@ from constitutional.errors import near_matches
 from constitutional.pipeline.rows import RowFault, rows_of
 
 ROLES = ("system", "user", "assistant")
-KNOWN_FIELDS = ("id", "prompt", "messages", "tags", "reference", "system")
 LONGEST_SHOWN = 60
 
 
