@@ -93,7 +93,7 @@ def command(run: Path | None, suggest_baseline: bool, dry_run: bool, as_json: bo
 
 def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | None:
     """None where it was interrupted."""
-    from constitutional.cli.plain import one_line
+    from constitutional.core.plain import one_line
     from constitutional.errors import RunStoppedError
 
     try:
