@@ -97,7 +97,7 @@ def command(
     folder = RunFolder(Path(config.out or "runs/demo"))
     quiet = quiet or log_json
     if dry_run:
-        from constitutional.cli.plan import show_plan
+        from constitutional.cli.generate.plan import show_plan
 
         show_plan(config, host, base, None if fresh else folder.ledger, as_json)
         return 0
@@ -157,11 +157,11 @@ def _generate(
     import asyncio
     from contextlib import ExitStack
 
-    from constitutional.cli.metrics import Metrics
+    from constitutional.cli.generate.metrics import Metrics
+    from constitutional.cli.generate.resume import check_resume
+    from constitutional.cli.generate.summary import log_session, print_result, result_json
     from constitutional.cli.progress import run_with_progress
-    from constitutional.cli.resume import check_resume
     from constitutional.cli.structured import Log
-    from constitutional.cli.summary import log_session, print_result, result_json
     from constitutional.dataset.write import run_warnings, write_dataset
     from constitutional.pipeline.sieve import sift_run
 
