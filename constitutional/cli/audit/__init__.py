@@ -189,12 +189,11 @@ class _Job:
 
 def _write(path: Path, text: str) -> None:
     from constitutional.errors import UsageError
+    from constitutional.whole import write_whole
 
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 

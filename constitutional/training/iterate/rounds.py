@@ -33,6 +33,7 @@ from constitutional.training.iterate.prompts import TRAIN_FILE, of_round, write
 from constitutional.training.iterate.settings import IterateSettings
 from constitutional.training.run import TrainResult, train
 from constitutional.training.sources import Source
+from constitutional.whole import write_whole
 
 Say = Callable[[str], None]
 TAKEN = "taken.json"
@@ -205,9 +206,7 @@ def _mix(turn: Turn) -> Mixed:
             f"{turn.folder.run.path}: the first round gave no pair, so there is nothing to train on: `constitutional "
             f"generate {turn.folder.run.config}` says why"
         )
-    part = turn.folder.pairs.with_name(".pairs.part")
-    part.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows), encoding="utf-8")
-    part.replace(turn.folder.pairs)
+    write_whole(turn.folder.pairs, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows))
     return made
 
 
