@@ -21,7 +21,7 @@ from constitutional.training.stages import Work
 from constitutional.training.stop import Stop
 from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.losses import Loss, dpo, ipo
-from constitutional.training.trainers.pairs import make_trainer, tokens_of
+from constitutional.training.trainers.pairs import make_trainer
 from constitutional.training.trainers.preference import PreferenceTrainer
 from tests.training.planted import pair, write
 
@@ -94,7 +94,7 @@ def trainer_for(tmp_path: Path, tiny: Path, **changes: Any) -> PreferenceTrainer
     folder.path.mkdir(exist_ok=True)
     work = Work("dpo", ready.settings, ready.data, folder, str(tiny), tmp_path / "cache", Stop(), print)
     bench = Bench.of(work)
-    trainer = make_trainer(bench, tokens_of(bench))
+    trainer = make_trainer(bench, bench.pair_rows())
     move(trainer)
     return trainer
 

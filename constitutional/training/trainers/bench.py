@@ -10,9 +10,10 @@ from typing import Any
 from accelerate import PartialState
 from datasets import Dataset
 
+from constitutional.training.data import limited_held_out
 from constitutional.training.schedule import Schedule
 from constitutional.training.stages import Work
-from constitutional.training.tokens import TokenRows
+from constitutional.training.tokens import Speech, TokenRows, pair_tokens
 from constitutional.training.trainers.arguments import arguments
 from constitutional.training.trainers.policy import Device, Start, check_vocabulary, load_model, load_tokenizer
 
@@ -54,6 +55,11 @@ class Bench:
     def checked(self, model: Any) -> Any:
         check_vocabulary(model, self.tokenizer, self.start.name)
         return model
+
+    def pair_rows(self) -> TokenRows:
+        settings = self.work.settings
+        part = limited_held_out(self.work.data.preferences, settings.eval_rows, settings.seed)
+        return pair_tokens(part, Speech(self.tokenizer), settings.max_length or 0, settings.labels or "hard")
 
     def schedule(self, rows: TokenRows, epochs: float) -> Schedule:
         return Schedule.of(self.work.settings, len(rows.train), len(rows.held_out), epochs, self.processes)

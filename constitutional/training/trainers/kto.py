@@ -19,8 +19,8 @@ from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import Speech, TokenRows, labelled_rows
 from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
-from constitutional.training.trainers.pairs import sampler_of
 from constitutional.training.trainers.policy import drop_reference, load_frozen
+from constitutional.training.trainers.sampling import sampler_of
 from constitutional.training.trainers.silent import Silent
 
 NEIGHBOUR = "KL_completion_ids"

@@ -12,7 +12,7 @@ from constitutional.training.tokens import TokenRows
 from constitutional.training.trainers.arguments import BEST
 from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
-from constitutional.training.trainers.pairs import sampler_of, tokens_of
+from constitutional.training.trainers.sampling import sampler_of
 from constitutional.training.trainers.silent import Silent
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the user is told by us
@@ -31,7 +31,7 @@ class OddsRatioTrainer(Silent, ORPOTrainer):  # type: ignore[misc]
 
 def run(work: Work) -> Outcome:
     bench = Bench.of(work)
-    rows = tokens_of(bench)
+    rows = bench.pair_rows()
     trainer = make_trainer(bench, rows)
     return fit(trainer, work, rows, bench.checkpoint, sampler_of(trainer, bench, rows))
 

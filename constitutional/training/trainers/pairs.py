@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from trl import DPOConfig
 
 from constitutional.core.digest import digest
-from constitutional.training.data import limited_held_out
 from constitutional.training.settings import TrainSettings
 from constitutional.training.stages import Outcome, Work
-from constitutional.training.tokens import Speech, TokenRows, pair_tokens
+from constitutional.training.tokens import TokenRows
 from constitutional.training.trainers.arguments import BEST
 from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
@@ -18,39 +15,15 @@ from constitutional.training.trainers.losses import Loss
 from constitutional.training.trainers.policy import Device, Start, load_frozen, load_reference
 from constitutional.training.trainers.preference import PairCollator, PreferenceTrainer
 from constitutional.training.trainers.reference import ReferenceCache
-from constitutional.training.trainers.sampling import Sampler, can_sample, prompts_of, reference_of
+from constitutional.training.trainers.sampling import sampler_of
 from constitutional.training.trainers.sharing import check
 
 
 def run(work: Work) -> Outcome:
     bench = Bench.of(work)
-    rows = tokens_of(bench)
+    rows = bench.pair_rows()
     trainer = make_trainer(bench, rows)
     return fit(trainer, work, rows, bench.checkpoint, sampler_of(trainer, bench, rows))
-
-
-def sampler_of(trainer: Any, bench: Bench, rows: TokenRows) -> Sampler | None:
-    """None where no samples are wanted, or where nobody can draw them."""
-    settings, start = bench.work.settings, bench.start
-    if not settings.samples:
-        return None
-    if not can_sample(trainer):
-        bench.work.say(
-            "the weights are sharded: no samples are drawn, and the guards kl, length and repetition see nothing"
-        )
-        return None
-    own = Start.of(settings.reference_model) if settings.reference_model else start
-    under = bench.adapter and start.adapter is None and own is start
-    reference = reference_of(trainer, lambda: load_reference(own, settings, bench.device), under=under)
-    return Sampler(
-        trainer, prompts_of(rows.held_out, settings.samples), settings.sample_tokens, settings.seed, reference
-    )
-
-
-def tokens_of(bench: Bench) -> TokenRows:
-    settings = bench.work.settings
-    part = limited_held_out(bench.work.data.preferences, settings.eval_rows, settings.seed)
-    return pair_tokens(part, Speech(bench.tokenizer), settings.max_length or 0, settings.labels or "hard")
 
 
 def make_trainer(bench: Bench, rows: TokenRows) -> PreferenceTrainer:

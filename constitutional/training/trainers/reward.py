@@ -19,7 +19,6 @@ from constitutional.training.tokens import TokenRows
 from constitutional.training.trainers.arguments import BEST
 from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
-from constitutional.training.trainers.pairs import tokens_of
 from constitutional.training.trainers.policy import adapter_for, load_as, load_frozen
 from constitutional.training.trainers.silent import Silent
 
@@ -68,7 +67,7 @@ class GradeTrainer(Silent, RewardTrainer):  # type: ignore[misc]
 
 def run(work: Work) -> Outcome:
     bench = Bench.of(work, whole=True)
-    rows = tokens_of(bench)
+    rows = bench.pair_rows()
     return fit(make_trainer(bench, rows), work, rows, bench.checkpoint)
 
 
