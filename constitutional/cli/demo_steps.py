@@ -40,7 +40,8 @@ def run(plan: Plan, *, as_json: bool, quiet: bool) -> int:
     _check_installed()
     plan.begin()
     if plan.from_scratch:
-        _train_base(plan, quiet)
+        with _saying("the training of the base model"):
+            _train_base(plan, quiet)
     size, sheet = plan.size, plan.out / "sheet.jsonl"
     more = ["--quiet"] if quiet else []
     steps: list[tuple[str, list[str]]] = [
@@ -55,10 +56,26 @@ def run(plan: Plan, *, as_json: bool, quiet: bool) -> int:
     for number, (what, arguments) in enumerate(steps, 1):
         if arguments[0] == "audit":
             label(sheet, plan.labels)
-        code = _step(f"{number}/{len(steps)}", what, arguments, as_json)
+        with _saying(f"step {number}/{len(steps)}, {arguments[0]}"):
+            code = _step(f"{number}/{len(steps)}", what, arguments, as_json)
         if code:
+            _say_stopped(f"step {number}/{len(steps)}, {arguments[0]}")
             return code
     return 0
+
+
+@contextlib.contextmanager
+def _saying(where: str) -> Iterator[None]:
+    """Where a Ctrl-C stopped a step that has nothing of its own to say of it."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort):
+        _say_stopped(where)
+        raise
+
+
+def _say_stopped(where: str) -> None:
+    click.echo(f"\nthe demo was stopped in {where}: the same command again goes on from there", err=True)
 
 
 def _sample(plan: Plan, sheet: str) -> list[str]:

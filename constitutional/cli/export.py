@@ -76,7 +76,8 @@ def command(
         click.echo(json.dumps(_as_json(format, report), indent=2))
     else:
         for place in report.places:
-            click.echo(f"{place.file}: {place.rows:,} rows ({place.split})")
+            written = out if out.is_file() else out / place.file
+            click.echo(f"{written}: {place.rows:,} rows ({place.split})")
     if not report.rows:
         click.echo("error: no row was written", err=True)
     return 0 if report.rows else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,7 +151,7 @@ class _Comparison:
         if any(one.calls for one in tried):
             lines.append(
                 f"calls missing: at most; the figures are of the prompts that need none. To make them: constitutional "
-                f"generate {self.run.folder.config} --strategy NAME"
+                f"generate {shlex.quote(str(self.run.folder.config))} --strategy NAME"
             )
         return lines
 
@@ -207,10 +208,10 @@ def _write(run: Path, out: Path, config: RunConfig, tried: Tried, accept_incompl
 
     name = tried.strategy.plugin
     if tried.calls and not accept_incomplete:
+        command = shlex.join(["constitutional", "generate", str(run / "config.yaml"), "--strategy", name])
         raise UsageError(
             f"{name} needs up to {tried.calls:,} calls about {tried.prompts:,} prompts that {run} does not hold: make them "
-            f"with `constitutional generate {run}/config.yaml --strategy {name}`, or write the other prompts with "
-            "--accept-incomplete"
+            f"with `{command}`, or write the other prompts with --accept-incomplete"
         )
     folder = RunFolder(out)
     if folder.started:

@@ -28,6 +28,13 @@ PLAIN_EVERY, LOG_EVERY = 30.0, 10.0
 """Seconds between lines where stderr is no terminal, and between those of a log."""
 
 
+def say_interrupted(*, again: bool) -> None:
+    """A Ctrl-C was heard, and what happens now."""
+    click.echo(
+        f"\ninterrupted: {'stopping now' if again else 'finishing the calls in flight (again: stop now)'}", err=True
+    )
+
+
 async def run_with_progress(
     config: RunConfig,
     folder: RunFolder,
@@ -47,8 +54,7 @@ async def run_with_progress(
         if log is not None:
             log.say("interrupted", "warning", now=stop.now.is_set())
         elif not quiet:
-            again = "stopping now" if stop.now.is_set() else "finishing the calls in flight (again: stop now)"
-            click.echo(f"\ninterrupted: {again}", err=True)
+            say_interrupted(again=stop.now.is_set())
 
     def begin(state: RunState) -> None:
         display.begin(state)

@@ -35,7 +35,7 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
         source.validate(RunConfig)
         data, base = dict(source.data), run_file.resolve().parent
         if isinstance(data.get("out"), str):
-            data["out"] = str(base / data["out"])
+            data["out"] = str(_from_here(base / data["out"]))
     models = {name: {"name": m} if isinstance(m, str) else dict(m) for name, m in data.get("models", {}).items()}
     _models_from_flags(models, flags)
     embedded = "policy" not in models
@@ -68,6 +68,12 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
         return RunConfig.model_validate(data), base, standin
     except ValidationError as error:
         raise ConfigError("\n".join(_flag_message(item) for item in error.errors())) from error
+
+
+def _from_here(path: Path) -> Path:
+    """As somebody here would type it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def pocket_runs() -> bool:

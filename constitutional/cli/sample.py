@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -42,7 +43,8 @@ def command(run: Path, k: int, how: str, out: Path | None, seed: int, as_json: b
     if not pairs:
         raise UsageError(f"{run} compared no two different answers: there is nothing to label")
     principles = "".join(f"  {tier.id}: {principle.statement}\n" for tier, principle in constitution)
-    how_to = INSTRUCTIONS.format(command=f"constitutional audit {run} --labels {path}")
+    then = shlex.join(["constitutional", "audit", str(run), "--labels", str(path)])
+    how_to = INSTRUCTIONS.format(command=then)
     beside = write_sheet(path, pairs, f"{how_to}\nThe principles, the most important first:\n\n{principles}")
     if as_json:
         click.echo(
@@ -51,4 +53,4 @@ def command(run: Path, k: int, how: str, out: Path | None, seed: int, as_json: b
         return
     click.echo(f"{path}: {len(pairs):,} pairs, drawn by {how}" + (" (the run has no more)" if len(pairs) < k else ""))
     click.echo(f"{beside}: how to label them")
-    click.echo(f"then: constitutional audit {run} --labels {path}")
+    click.echo(f"then: {then}")

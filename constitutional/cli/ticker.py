@@ -1,4 +1,5 @@
-"""How an audit or an evaluation is going, in one line on stderr."""
+"""How an audit or an evaluation is going, in one line on stderr; and Ctrl-C: once = finish what is in flight,
+twice = now."""
 
 from __future__ import annotations
 
@@ -10,9 +11,10 @@ from time import monotonic
 
 import click
 
-from constitutional.cli.progress import PLAIN_EVERY, REFRESH, duration
+from constitutional.cli.progress import PLAIN_EVERY, REFRESH, duration, say_interrupted
 from constitutional.core.plain import one_line
-from constitutional.pipeline.progress import Progress
+from constitutional.pipeline.progress import INTERRUPTED, Progress
+from constitutional.pipeline.stop import on_interrupt
 
 
 class Ticker:
@@ -24,11 +26,23 @@ class Ticker:
         self._terminal = sys.stderr.isatty()
         self._began = monotonic()
         self._task: asyncio.Task[None] | None = None
+        self._heard = contextlib.ExitStack()
+
+    @property
+    def interrupted(self) -> bool:
+        return self.progress is not None and self.progress.meter.stopping == INTERRUPTED
 
     def begin(self, progress: Progress) -> None:
-        """Stages that begin from now on are said."""
+        """Stages that begin from now on are said, and there are answers to wait for; before, Ctrl-C ends what is being read
+        at once."""
         self.progress = progress
         progress.say = self._staged
+
+        def interrupt() -> None:
+            say_interrupted(again=self.interrupted)
+            progress.stop(INTERRUPTED)
+
+        self._heard.enter_context(on_interrupt(interrupt))
 
     async def __aenter__(self) -> Ticker:
         self._task = asyncio.create_task(self._tick())
@@ -40,6 +54,7 @@ class Ticker:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._end_line()
+        self._heard.close()
 
     def _staged(self, line: str) -> None:
         self._end_line()

@@ -23,8 +23,9 @@ def command(runs: tuple[Path, ...], port: int | None, annotator: str | None, no_
     import json
     import webbrowser
 
-    from constitutional.errors import LedgerError, UsageError
+    from constitutional.errors import UsageError
     from constitutional.ledger import RunFolder
+    from constitutional.ledger.missing import no_run
     from constitutional.view.serve import runs_here, serve
 
     found = list(runs) or runs_here(Path("runs"))
@@ -32,7 +33,7 @@ def command(runs: tuple[Path, ...], port: int | None, annotator: str | None, no_
         raise UsageError("there is no run in runs/: name one, or make one with `constitutional generate`")
     for path in found:
         if not RunFolder(path).started:
-            raise LedgerError(f"{path} is no run folder: it has no run.db")
+            raise no_run(path)
     if annotator is not None and not annotator.strip():
         raise UsageError("--annotator: is empty: give a name, it stands beside each label")
 

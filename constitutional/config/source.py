@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from constitutional.config.yaml_advice import advice
+from constitutional.config.yaml_advice import LINE_END, advice
 from constitutional.errors import ConfigError, near_matches
 
 M = TypeVar("M", bound=BaseModel)
@@ -52,6 +52,7 @@ class Source:
     places: dict[Loc, tuple[int, int]]
     repeated: tuple[Problem, ...] = ()
     """Keys that are here twice, found while reading."""
+    text: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Source:
@@ -83,12 +84,16 @@ class Source:
             raise ConfigError(f"{path}:{_end_of(text[: error.position])}: not valid YAML: {found}") from error
         except RecursionError as error:
             raise ConfigError(f"{path}: nested too deeply") from error
-        return cls(path, data, places.found, tuple(places.repeated))
+        return cls(path, data, places.found, tuple(places.repeated), text)
 
     def where(self, loc: Sequence[str | int]) -> str:
         """``file:line:column`` of a key, or of the nearest thing that contains it."""
         line, column = self.place(loc)
         return f"{self.path}:{line}:{column}"
+
+    def line(self, loc: Sequence[str | int]) -> str:
+        """The line that a key stands in."""
+        return LINE_END.split(self.text)[self.place(loc)[0] - 1]
 
     def place(self, loc: Sequence[str | int]) -> tuple[int, int]:
         at = tuple(loc)

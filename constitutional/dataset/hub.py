@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from constitutional.errors import ConstitutionalError, MissingExtraError, UsageError
+from constitutional.ledger.missing import meant
 
 Kind = Literal["dataset", "model"]
 LOGIN = (
@@ -64,8 +65,8 @@ class Hub:
             if isinstance(error, OSError | RuntimeError) or _of_http(error):
                 reason = _first(error.__cause__ or error)
                 raise ConstitutionalError(
-                    self._clean(f"{repo}: {doing}: {self.endpoint} does not answer ({reason}): run the same command again, "
-                                "what is uploaded stays")
+                    self._clean(f"{repo}: {doing}: {self.endpoint} does not answer ({reason}): run the same command again; "
+                                "what has arrived stays")
                 ) from None  # fmt: skip
             raise
 
@@ -95,7 +96,8 @@ def is_hub_id(name: str) -> bool:
 def download(repo: str, revision: str | None) -> Path:
     """The files of a dataset, in the Hub's cache of this machine."""
     hub = Hub()
-    with hub.speaking("cannot be downloaded", check_repo(repo)):
+    check_repo(repo)
+    with hub.speaking(f"no such folder here{meant(Path(repo))}; from the Hub it cannot be downloaded", repo):
         path: str = hub.api.snapshot_download(repo, repo_type="dataset", revision=revision)
     return Path(path)
 

@@ -3,6 +3,7 @@ that the same command again goes on where an interrupted one was."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,8 +153,9 @@ def _check(path: Path, entry: FileEntry) -> None:
     if not path.is_file():
         raise UsageError(f"{path} is missing: write the dataset anew with `constitutional generate`")
     if file_entry(path).sha256 != entry.sha256:
+        command = shlex.join(["constitutional", "verify", str(path.parents[1])])
         raise UsageError(
-            f"{path} is not as it was written: `constitutional verify {path.parents[1]}` says what changed; "
+            f"{path} is not as it was written: `{command}` says what changed; "
             "`constitutional generate` writes the dataset anew"
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 from constitutional.dataset.rows import SUBSETS, Row
 from constitutional.errors import LedgerError, UsageError
 from constitutional.ledger import RunFolder
+from constitutional.ledger.missing import meant
 
 SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}\.parquet")
 BATCH = 1000
@@ -27,9 +28,12 @@ class DatasetFolder:
             raise UsageError(f"{path}: this run has no dataset yet: finish it with `constitutional generate`")
         folder = cls(run.dataset if run.dataset.is_dir() else path)
         if not folder.path.is_dir():
-            raise UsageError(f"{path}: no such folder; give a run folder or a dataset folder")
+            what = "is a file" if path.is_file() else "no such folder"
+            raise UsageError(f"{path}: {what}; give a run folder or a dataset folder{meant(path)}")
         if not any(folder.splits(subset) for subset in SUBSETS):
-            raise UsageError(f"{path}: neither a run folder nor a dataset: it holds none of {', '.join(SUBSETS)}")
+            raise UsageError(
+                f"{path}: neither a run folder nor a dataset: it holds none of {', '.join(SUBSETS)}{meant(path)}"
+            )
         return folder
 
     def splits(self, subset: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from constitutional.errors import LedgerError
+from constitutional.ledger.missing import no_run
 from constitutional.ledger.once import Ask, Once
 from constitutional.ledger.reader import Reader
 from constitutional.ledger.rows import MetaRow, Row
@@ -72,7 +73,7 @@ class LedgerView:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise LedgerError(f"{path.parent} is no run folder: it has no run.db")
+            raise no_run(path.parent)
         self.path = path
         self._connection = connect(path, writable=False)
         try:

@@ -13,6 +13,8 @@ from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
 
 T = TypeVar("T")
+INTERRUPTED = "interrupted"
+"""Why it stops where a person asked for it."""
 WINDOW = 2
 """Items in work per call in flight."""
 
@@ -60,7 +62,7 @@ class Progress:
         try:
             await asyncio.gather(*self.tasks)
         except asyncio.CancelledError as error:
-            raise RunStoppedError("interrupted") from error
+            raise RunStoppedError(INTERRUPTED) from error
         finally:
             for task in self.tasks:
                 task.cancel()

@@ -181,12 +181,17 @@ def _hub(name: str, split: str) -> Iterator[Row]:
         import datasets
     except ImportError as error:
         raise MissingExtraError.naming("datasets", "hub") from error
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()  # of every attempt to reach a server; what came of them is said below
     try:
         rows = datasets.load_dataset(name, split=split or "train", streaming=True)
         yield from _numbered(iter(rows), name)
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise PromptFileError(f"{name}: cannot be read from the Hub: {first}") from error
+        raise PromptFileError(
+            f"{name}: no such file or folder here; from the Hub it cannot be read: {first}"
+        ) from error
 
 
 def _numbered(rows: Iterator[Any], name: str) -> Iterator[Row]:

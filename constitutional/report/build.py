@@ -7,6 +7,7 @@ from pathlib import Path
 
 from constitutional.errors import UsageError
 from constitutional.ledger import RunFolder
+from constitutional.ledger.missing import meant
 from constitutional.pipeline.opened import open_run
 from constitutional.report.figures import Part
 from constitutional.report.of_evaluation import EVALUATION, evaluation_part
@@ -23,7 +24,7 @@ def _part(path: Path) -> Part:
     if path.name == EVALUATION and path.is_file():
         return evaluation_part(path)
     if not path.exists():
-        raise UsageError(f"{path}: no such folder; give a run, an evaluation or a training")
+        raise UsageError(f"{path}: no such folder; give a run, an evaluation or a training{meant(path)}")
     if (path / EVALUATION).is_file():
         return evaluation_part(path / EVALUATION)
     if (path / RECORD).is_file():
@@ -33,7 +34,7 @@ def _part(path: Path) -> Part:
             return run_part(run)
     raise UsageError(
         f"{path}: no run (run.db), no evaluation ({EVALUATION}) and no training ({RECORD}); give the folder that "
-        "`generate`, `evaluate` or `train` wrote"
+        f"`generate`, `evaluate` or `train` wrote{meant(path)}"
     )
 
 

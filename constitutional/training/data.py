@@ -285,7 +285,7 @@ def _demand(part: Part[R], subset: str, settings: TrainSettings) -> None:
     why = ", ".join(f"{reason} {count:,}" for reason, count in part.dropped.most_common())
     dropped = f" (dropped: {why})" if why else ""
     if not part.read:
-        what = f"it has no {subset} rows"
+        what = f"it has no {subset} rows{Source(settings.source).holds()}"
     elif part.usable == 0:
         what = f"none of its {part.read:,} {subset} rows can be used{dropped}"
     else:

@@ -12,6 +12,7 @@ from constitutional.core.codec import from_json
 from constitutional.core.constitution import Constitution
 from constitutional.errors import ConfigError, MissingExtraError
 from constitutional.ledger import LedgerView, RunFolder
+from constitutional.ledger.missing import meant
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row]
@@ -48,10 +49,17 @@ class Source:
         if not self._path.exists() and not is_hub_id(plain):
             raise ConfigError(
                 f"{name}: no such file or folder; train on a run folder, a dataset folder, a .jsonl or .parquet file, "
-                "or a Hub id (user/name)"
+                f"or a Hub id (user/name){meant(self._path)}"
             )
         if self.run is not None and not self.run.dataset.is_dir():
             raise ConfigError(f"{name}: this run has no dataset yet: finish it with `constitutional generate`")
+
+    def holds(self) -> str:
+        """Why there may be no row of a kind: what is there in its place, in words that follow on the complaint."""
+        if self.run is None and self._path.is_dir():
+            return meant(self._path)
+        first = next(_file(self._path), None) if self._path.is_file() else None
+        return f"; the fields of its first row: {', '.join(map(str, first)) or 'none'}" if first is not None else ""
 
     def about(self) -> About:
         if self.run is None:
@@ -171,11 +179,19 @@ def _arrow(files: list[Path]) -> Iterator[Row]:
             raise ConfigError(f"{file}: not an Arrow file: {error}") from error
 
 
+def _quiet_hub() -> None:
+    """It tells of every attempt to reach a server; what came of all of them is said by us."""
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()
+
+
 def _hub(name: str, config: str, subset: str) -> Iterator[Placed]:
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError.naming("datasets", "train") from error
+    _quiet_hub()
     try:
         configs = datasets.get_dataset_config_names(name)
         wanted = config or (subset if subset in configs else None)
@@ -186,4 +202,5 @@ def _hub(name: str, config: str, subset: str) -> Iterator[Placed]:
         raise
     except Exception as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ConfigError(f"{name}: cannot be read from the Hub: {first}") from error
+        hint = meant(Path(name))
+        raise ConfigError(f"{name}: no such folder here{hint}; from the Hub it cannot be read: {first}") from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import pytest
 
 from constitutional.cli.evaluate.table import table
+from constitutional.core.messages import ChatRequest
 from constitutional.evaluation.result import Evaluation
 from tests.cli.conftest import Cli
+from tests.evaluation import planted
 from tests.evaluation.planted import CONSTITUTION, named, prompts
 
 ROWS: Sequence[Mapping[str, Any]] = prompts(40)
@@ -113,6 +117,29 @@ def test_what_is_missing_is_named(cli: Cli, left_out: str, said: str) -> None:
     place = COMMAND.index(left_out)
     done = cli(*COMMAND[:place], *COMMAND[place + 2 :])
     assert (done.code, said in done.err) == (2, True), done.err
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["while it asks", "while it measures"])
+def test_an_interrupt_is_never_swallowed(cli: Cli, monkeypatch: pytest.MonkeyPatch, last: bool) -> None:
+    """Ctrl-C is pressed during the judge's tenth call, or during its very last: what was to follow must not begin."""
+    judge, seen, press = planted.judge, 0, 0
+
+    def pressed(request: ChatRequest, options: tuple[str, ...] | None) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == press:
+            os.kill(os.getpid(), signal.SIGINT)
+        return judge(request, options)
+
+    monkeypatch.setattr(planted, "judge", pressed)
+    whole = cli(*COMMAND, "--json", "--quiet", "--out", "whole").json
+    seen, press = 0, seen if last else 10
+    done = cli(*COMMAND)
+    assert (done.code, done.out, seen >= press) == (130, "", True)
+    assert "interrupted: finishing the calls in flight (again: stop now)" in done.err
+    assert done.err.splitlines()[-1] == "interrupted: the same command goes on from here"
+    again = cli(*COMMAND, "--json", "--quiet")
+    assert (again.code, again.json["measures"]) == (0, whole["measures"])
 
 
 def test_a_dry_run_counts_what_the_real_one_asks(cli: Cli) -> None:

@@ -166,7 +166,7 @@ def test_an_unknown_prompt_or_run_is_said_to_be_so(finished: Path) -> None:
     done = call("explain", "run", "zzzz", cwd=finished)
     assert (done.returncode, "no prompt named 'zzzz'" in done.stderr) == (2, True)
     done = call("stats", "nowhere", cwd=finished)
-    assert (done.returncode, "is no run folder" in done.stderr) == (1, True)
+    assert (done.returncode, "is no run folder" in done.stderr) == (2, True)
     with sqlite3.connect(finished / "run/run.db") as connection:
         connection.execute("DELETE FROM meta WHERE key='constitution'")
     done = call("stats", "run", cwd=finished)

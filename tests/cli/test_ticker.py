@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
 
@@ -20,11 +21,16 @@ class Terminal(io.StringIO):
 def test_the_line_of_a_stage_stays_as_the_stage_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
-    ticker, progress = Ticker(quiet=False), Progress(Meter())
-    ticker.begin(progress)
-    progress.begin("base answers", 3, {})
-    progress.done = 3
-    progress.begin("critic and judge", 2, {})
-    line = shown.getvalue().removesuffix("\n")
-    assert "\n" not in line
+
+    async def two_stages() -> None:
+        async with Ticker(quiet=False) as ticker:
+            progress = Progress(Meter())
+            ticker.begin(progress)
+            progress.begin("base answers", 3, {})
+            progress.done = 3
+            progress.begin("critic and judge", 2, {})
+
+    asyncio.run(two_stages())
+    line, rest = shown.getvalue().split("\n", 1)
     assert "base answers 3/3" in line
+    assert "critic and judge 0/2" in rest

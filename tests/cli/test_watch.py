@@ -47,4 +47,6 @@ def test_few_comparisons_warn_of_nothing_and_say_so(cli: Cli) -> None:
 
 
 def test_a_folder_that_is_no_run(cli: Cli) -> None:
-    assert cli("watch", "nowhere").errors == ["error: nowhere is no run folder: it has no run.db"]
+    assert cli("watch", "nowhere").errors == [
+        "error: nowhere is no run folder: there is no such folder; `constitutional generate` makes one"
+    ]

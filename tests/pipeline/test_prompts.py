@@ -330,7 +330,7 @@ def test_the_hub_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     message = unreadable(tmp_path, "somebody/no-such-prompts")
-    assert message.startswith("somebody/no-such-prompts: cannot be read from the Hub: ")
+    assert message.startswith("somebody/no-such-prompts: no such file or folder here; from the Hub it cannot be read: ")
     assert "\n" not in message
 
 

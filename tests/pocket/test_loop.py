@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 pytest.importorskip("torch")
@@ -119,6 +120,29 @@ def test_what_is_not_installed_is_said_first(
         MissingExtraError, match=r"no_such_library is not installed: pip install 'constitutional\[train\]'"
     ):
         demo(capsys, "--out", str(tmp_path / "demo"))
+
+
+def test_where_an_interrupt_stopped_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``sample`` knows nothing of Ctrl-C, ``train`` says by its exit code that it was pressed."""
+    outcomes = {"sample": [KeyboardInterrupt(), 0], "train": [130]}
+
+    def pressed(arguments: list[str], **_: Any) -> int:
+        outcome = outcomes.get(arguments[0], [0]).pop(0)
+        if isinstance(outcome, BaseException):
+            raise click.Abort from outcome
+        return outcome
+
+    monkeypatch.setattr(cli, "main", pressed)
+    monkeypatch.setattr(demo_steps, "label", lambda sheet, to: None)
+    plan = demo_plan.Plan(tmp_path / "demo", fast=True)
+    stopped = "the demo was stopped in step {}: the same command again goes on from there"
+    with pytest.raises(click.Abort):
+        demo_steps.run(plan, as_json=False, quiet=True)
+    assert capsys.readouterr().err.splitlines()[-1] == stopped.format("2/6, sample")
+    assert demo_steps.run(plan, as_json=False, quiet=True) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == stopped.format("4/6, train")
 
 
 @pytest.mark.parametrize("loss", ["ipo", "hybrid"])

@@ -15,7 +15,7 @@ from constitutional.principles.lint import RULES, Finding, Rule, lint
 PAIR = {"prompt": "How high is it?", "better": "A survey of 2019 says 80 m.", "worse": "80 m."}
 SOURCED = {"id": "sourced", "statement": "The answer names the source of every number.", "examples": [PAIR]}
 OTHER = {"id": "units", "statement": "The answer gives every number with its unit.", "examples": [PAIR]}
-Linted = Callable[[dict[str, Any]], list[Finding]]
+Linted = Callable[[dict[str, Any] | str], list[Finding]]
 
 
 def constitution(*principles: dict[str, Any], force: str = "strong", **more: Any) -> dict[str, Any]:
@@ -26,9 +26,12 @@ def constitution(*principles: dict[str, Any], force: str = "strong", **more: Any
 def linted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Linted:
     monkeypatch.chdir(tmp_path)
 
-    def check(data: dict[str, Any]) -> list[Finding]:
+    def check(data: dict[str, Any] | str) -> list[Finding]:
         path = Path("x.yaml")
-        path.write_text(yaml.safe_dump(copy.deepcopy(data), allow_unicode=True, sort_keys=False), encoding="utf-8")
+        whole = (
+            data if isinstance(data, str) else yaml.safe_dump(copy.deepcopy(data), allow_unicode=True, sort_keys=False)
+        )
+        path.write_text(whole, encoding="utf-8")
         return lint(path)
 
     return check
@@ -38,8 +41,11 @@ def ids(findings: list[Finding]) -> list[str]:
     return [finding.rule for finding in findings]
 
 
-def around(rule: Rule, example: str) -> dict[str, Any]:
+def around(rule: Rule, example: str) -> dict[str, Any] | str:
     """A whole file around the example that is shown with a rule."""
+    if rule.id == "cut-short":  # about what is lost when a file is read
+        whole = yaml.safe_dump(constitution(SOURCED), sort_keys=False)
+        return whole.replace("statement: The answer names the source of every number.", example.splitlines()[1])
     given = yaml.safe_load(example)
     force = "hard" if rule.id in ("hedged-hard", "missing-refusal", "hard-tier-without-examples") else "strong"
     mode = "draw" if rule.id == "unpaired-request" else "tiered"
@@ -259,3 +265,12 @@ def test_a_tier_that_is_hard_below_is_hard_here(linted: Linted) -> None:
     bare = {"id": "units", "statement": OTHER["statement"]}
     data = {"name": "x", "extends": ["below.yaml"], "tiers": [{"id": "safety", "principles": [bare]}]}
     assert ids(linted(data)) == ["hard-tier-without-examples"]
+
+
+def test_a_comment_that_looks_like_one_is_one(linted: Linted) -> None:
+    whole = yaml.safe_dump(constitution(SOURCED), sort_keys=False)
+    text = "statement: The answer names the source of every number."
+    assert linted(whole.replace(text, f"{text} # ask Ann")) == []
+    assert linted(whole.replace(text, f"{text[:-1]} #1.")) != []
+    assert linted(whole.replace(text, 'statement: "The answer names source #1 of every number."')) == []
+    assert linted(whole.replace(text, "statement: The answer names source nr#1 of every number.")) == []

@@ -62,6 +62,10 @@ def test_bad_rows_are_counted_and_the_others_are_used(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         ([], "it has no preference rows"),
+        (
+            [{"question": "Why?", "good": "So.", "bad": "No."}],
+            "it has no preference rows; the fields of its first row: question, good, bad",
+        ),
         ([pair(0)], "only 1 row of 1 can be used; it takes two prompts, one of them held out"),
         ([pair(0), pair(0) | {"chosen": said("Better.")}], "only 2 rows of one prompt of 2 can be used"),
         (
@@ -76,6 +80,14 @@ def test_nothing_to_train_on_is_said(tmp_path: Path, rows: list[dict[str, Any]],
     with pytest.raises(RunStoppedError, match=message) as raised:
         read(write(tmp_path / "rows.jsonl", rows))
     assert raised.value.exit_code == 1
+
+
+def test_the_run_inside_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo" / "data").mkdir(parents=True)
+    (tmp_path / "demo" / "data" / "run.db").write_bytes(b"a ledger")
+    write(tmp_path / "demo" / "prompts.jsonl", [{"prompt": "Why?"}])
+    with pytest.raises(RunStoppedError, match=r"no preference rows; did you mean '.*/demo/data'\?$"):
+        read(tmp_path / "demo")
 
 
 def test_a_tie_says_something_to_soft_labels_only(tmp_path: Path) -> None:

@@ -127,7 +127,10 @@ def test_two_runs_side_by_side(page: Viewing) -> None:
 def test_a_run_that_is_no_run_says_so() -> None:
     command = [sys.executable, "-m", "constitutional", "view", "nowhere"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
-    assert (done.returncode, done.stderr) == (1, "error: nowhere is no run folder: it has no run.db\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: nowhere is no run folder: there is no such folder; `constitutional generate` makes one\n",
+    )
 
 
 def test_a_label_goes_to_the_file_to_the_audit_and_into_the_dataset(done: tuple[Path, Run], tmp_path: Path) -> None:

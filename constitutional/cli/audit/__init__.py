@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from constitutional.pipeline.progress import Progress
     from constitutional.plugins import PluginHost
 
-INTERRUPTED = "interrupted"
-
 
 @click.command("audit")
 @click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN|RUN.yaml]")
@@ -128,6 +126,7 @@ class _Job:
         from constitutional.audit.page import judge_page
         from constitutional.cli.audit.source import keep_labels
         from constitutional.errors import RunStoppedError
+        from constitutional.pipeline.progress import INTERRUPTED
 
         source = self.source
         source.folder.create()
@@ -154,7 +153,6 @@ class _Job:
     async def _ask(self, quiet: bool) -> Any:
         from constitutional.audit.ask import ask_judge
         from constitutional.cli.ticker import Ticker
-        from constitutional.pipeline.stop import on_interrupt
 
         source, ticker = self.source, Ticker(quiet=quiet)
 
@@ -162,24 +160,19 @@ class _Job:
             self.progress = progress
             ticker.begin(progress)
 
-        def interrupted() -> None:
-            if self.progress is not None:
-                self.progress.stop(INTERRUPTED)
-
-        with on_interrupt(interrupted):
-            async with ticker:
-                return await ask_judge(
-                    source.config,
-                    source.folder,
-                    self.host,
-                    source.base,
-                    self.labels.pairs,
-                    self.attacks,
-                    constitution=source.constitution,
-                    started=started,
-                    own_ledger=not source.of_run,
-                    without_model=source.without_model,
-                )
+        async with ticker:
+            return await ask_judge(
+                source.config,
+                source.folder,
+                self.host,
+                source.base,
+                self.labels.pairs,
+                self.attacks,
+                constitution=source.constitution,
+                started=started,
+                own_ledger=not source.of_run,
+                without_model=source.without_model,
+            )
 
     def _stopped(self, why: str) -> None:
         done = self.progress.done if self.progress is not None else 0

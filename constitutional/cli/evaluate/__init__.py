@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from constitutional.evaluation.result import Evaluation
     from constitutional.plugins import PluginHost
 
-INTERRUPTED = "interrupted"
-
 
 @click.command("evaluate")
 @click.argument("run", required=False, type=click.Path(path_type=Path, exists=True), metavar="[RUN|RUN.yaml]")
@@ -95,6 +93,7 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
     """None where it was interrupted."""
     from constitutional.core.plain import one_line
     from constitutional.errors import RunStoppedError
+    from constitutional.pipeline.progress import INTERRUPTED
 
     try:
         return asyncio.run(_run(source, host, quiet))
@@ -107,18 +106,15 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
 
 async def _run(source: Source, host: PluginHost, quiet: bool) -> Evaluation:
     from constitutional.cli.ticker import Ticker
+    from constitutional.errors import RunStoppedError
     from constitutional.evaluation.run import evaluate_with
-    from constitutional.pipeline.stop import on_interrupt
+    from constitutional.pipeline.progress import INTERRUPTED
 
-    ticker = Ticker(quiet=quiet)
-
-    def interrupted() -> None:
-        if ticker.progress is not None:
-            ticker.progress.stop(INTERRUPTED)
-
-    with on_interrupt(interrupted):
-        async with ticker:
-            return await evaluate_with(source.settings, host, constitution=source.constitution, started=ticker.begin)
+    async with Ticker(quiet=quiet) as ticker:
+        found = await evaluate_with(source.settings, host, constitution=source.constitution, started=ticker.begin)
+    if ticker.interrupted:
+        raise RunStoppedError(INTERRUPTED)  # while it was measuring: whoever called must not go on
+    return found
 
 
 def _plan(source: Source, host: PluginHost, as_json: bool) -> None:

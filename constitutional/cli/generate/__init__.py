@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,11 +136,10 @@ def _say_of_the_card(assembly: Assembly) -> None:
 
 
 def _say_how_to_measure(folder: RunFolder) -> None:
-    run = folder.path
+    run, sheet, card = (shlex.quote(str(folder.path / name)) for name in ("", "sheet.jsonl", "judge-card.json"))
     click.echo(
         f"note: nobody has measured this judge; 50 labels do it: constitutional sample {run}, fill in the sheet, "
-        f"constitutional audit {run} --labels {run}/sheet.jsonl, and the same run again with --judge-card "
-        f"{run}/judge-card.json",
+        f"constitutional audit {run} --labels {sheet}, and the same run again with --judge-card {card}",
         err=True,
     )
 

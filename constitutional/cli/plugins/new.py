@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -28,4 +29,4 @@ def command(name: str, kind: str, out: Path | None, as_json: bool) -> None:
         return
     for file in files:
         click.echo(f"{folder / file}")
-    click.echo(f"next: cd {folder} && pip install -e '.[test]' && pytest")
+    click.echo(f"next: cd {shlex.quote(str(folder))} && pip install -e '.[test]' && pytest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def show_plan(settings: TrainSettings, as_json: bool) -> int:
             f"memory, {plan['checkpoint_gib']:.1f} GiB a checkpoint"
         )
     if command is not None:
-        click.echo(f"launch: {' '.join(command)}")
+        click.echo(f"launch: {shlex.join(command)}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from constitutional.config.source import Loc
@@ -77,10 +78,30 @@ def unknown_rule(draft: Draft) -> Iterator[Hit]:
             )
 
 
+def cut_short(draft: Draft) -> Iterator[Hit]:
+    """Only a # with no space behind it: with one it looks like the comment that it is."""
+    for subject in draft.subjects:
+        for key, _ in subject.halves():
+            loc = (*subject.loc, key)
+            line = draft.source.line(loc)
+            found = re.fullmatch(rf"\s*(?:- +)?{key}: +[^\s\"'|>{{\[#].*?\s(#\S.*)", line)
+            if found:
+                message = f"ends before {found[1]!r}: for YAML a # behind a space begins a comment"
+                yield Hit(loc, message, "put the whole text in quotes, or under `>`")
+
+
 _WHEN = "id: dose\nstatement: The answer names its source.\nwhen:\n  tags: [medical]\n  unless: [%s]"
 _HALF = "id: sourced\nstatement: The answer names its source.\ncritique: Point out the numbers without a source."
 
 RULES = (
+    Rule(
+        "cut-short",
+        "warning",
+        "What stands behind a # is a comment: the principle loads without it, and nobody is told.",
+        "id: ticket\nstatement: The answer names the number of the ticket, such as #42, in its first sentence.",
+        'id: ticket\nstatement: "The answer names the number of the ticket, such as #42, in its first sentence."',
+        cut_short,
+    ),
     Rule(
         "unreachable-when",
         "warning",
