@@ -6,16 +6,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateError as JinjaError
 
 from constitutional.core.records import Messages
 from constitutional.errors import RunStoppedError
-from constitutional.training.data import Part
+from constitutional.training.data import Part, R
 from constitutional.training.rows import Answer, Drop, Labelled, Preference, Question
 
-T = TypeVar("T")
 Made = dict[str, Any] | str
 """A row for a trainer, or why there is none."""
 LEAST_ANSWER = 16
@@ -184,7 +183,7 @@ def question_rows(part: Part[Question], speech: Speech, max_length: int, answer:
     return _rows(part, max_length, make)
 
 
-def _rows(part: Part[T], max_length: int, make: Callable[[T, TokenRows], Made]) -> TokenRows:
+def _rows(part: Part[R], max_length: int, make: Callable[[R, TokenRows], Made]) -> TokenRows:
     """``make`` is also given what it counts in. Without a row to train on, or one that is held out, there is no training."""
     rows = TokenRows()
     for given, kept in ((part.train, rows.train), (part.held_out, rows.held_out)):
