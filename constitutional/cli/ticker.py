@@ -10,8 +10,8 @@ from time import monotonic
 
 import click
 
-from constitutional.cli.plain import one_line
 from constitutional.cli.progress import PLAIN_EVERY, REFRESH, duration
+from constitutional.core.plain import one_line
 from constitutional.pipeline.progress import Progress
 
 

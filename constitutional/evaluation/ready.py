@@ -18,7 +18,8 @@ from constitutional.evaluation.settings import BENIGN, HARMFUL, EvaluateSettings
 from constitutional.evaluation.weigh import Weighing, score_names, verdicts_only, weighing
 from constitutional.pipeline.bind import Bind, NoModel, Unasked
 from constitutional.pipeline.constitution import read_constitution
-from constitutional.pipeline.prompts import RowFault, read_prompts
+from constitutional.pipeline.prompts import read_prompts
+from constitutional.pipeline.rows import RowFault
 from constitutional.plugins import PluginHost
 
 NAME_A_MODEL = (

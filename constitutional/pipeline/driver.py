@@ -14,9 +14,9 @@ from constitutional.core.records import Prompt, Reason, Reject, Trace
 from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedError
 from constitutional.ledger import Ledger
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
-from constitutional.pipeline.prompts import RowFault
 from constitutional.pipeline.ray.pool import IN_WORK
 from constitutional.pipeline.resume import Ahead, Done
+from constitutional.pipeline.rows import RowFault
 from constitutional.pipeline.setup import Assembly
 from constitutional.pipeline.state import RunState
 from constitutional.pipeline.stop import Stop

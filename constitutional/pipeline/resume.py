@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from constitutional.core.records import Prompt, Reason, Reject
 from constitutional.ledger import LedgerView
 from constitutional.pipeline.gate import Gate
-from constitutional.pipeline.prompts import RowFault
+from constitutional.pipeline.rows import RowFault
 from constitutional.pipeline.setup import Assembly
 
 LOOK_BACK = 1000

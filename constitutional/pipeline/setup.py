@@ -14,6 +14,7 @@ from constitutional.core.constitution import Constitution, Mode, PluginUse
 from constitutional.core.digest import canonical, digest
 from constitutional.core.enforcement import in_force
 from constitutional.core.records import Prompt, Reject
+from constitutional.core.stats.calibration import Calibrator
 from constitutional.errors import PluginError
 from constitutional.models.work import Worker
 from constitutional.pipeline.admission import admitted
@@ -102,29 +103,13 @@ def assemble(
     casting = _Casting(config, host, base, bind, constitution, models, Templates(base))
     parts = {where: casting.make(kind, use, where) for where, kind, use in _wanted(config, constitution)}
     more = [casting.make("scorer", _use(part), f"scorers.{n}", part.model) for n, part in enumerate(scorers)]
-    critics, judges = own_plugins(constitution, lambda kind, use: casting.make(kind, use, kind))
+    parts |= casting.by_principle(parts)
+
     asked = {role: asked_of(config, role, models) for role in ROLES}
     judge = casting.judge_identity(asked["judge"])
     card = admitted(config, base, judge)
     filters = [_filter(parts[f"filters.{n}"], part.plugin) for n, part in enumerate(config.filters)]
-    cast = Cast(
-        policy=bind("policy", models),
-        critic=CriticByPrinciple(parts["critic"], critics) if critics else parts["critic"],
-        reviser=parts["reviser"],
-        refuser=parts.get("refuser"),
-        judge=JudgeByPrinciple(parts["judge"], judges) if judges else parts["judge"],
-        scorer=parts["scorer"],
-        pairing=parts["strategy"],
-        filters=tuple(item for item in filters if isinstance(item, Filter)),
-        constitution=constitution,
-        strategy=config.strategy.plugin,
-        responses=config.responses,
-        rounds=rounds_of(config, constitution),
-        min_margin=config.min_margin,
-        system=config.system,
-        seed=config.seed,
-        calibrator=None if card is None else card.calibration.calibrator,
-    )
+    cast = casting.cast(parts, filters, None if card is None else card.calibration.calibrator)
     return Assembly(
         cast=cast,
         models=models,
@@ -205,6 +190,35 @@ class _Casting:
         made = registered.factory(setup)
         self.templates_at[where] = self.templates_at.get(where, {}) | templates.digests
         return made
+
+    def by_principle(self, parts: dict[str, Any]) -> dict[str, Any]:
+        """Critic and judge, where single principles name one of their own."""
+        critics, judges = own_plugins(self.constitution, lambda kind, use: self.make(kind, use, kind))
+        return {
+            "critic": CriticByPrinciple(parts["critic"], critics) if critics else parts["critic"],
+            "judge": JudgeByPrinciple(parts["judge"], judges) if judges else parts["judge"],
+        }
+
+    def cast(self, parts: dict[str, Any], filters: Sequence[Any], calibrator: Calibrator | None) -> Cast:
+        config = self.config
+        return Cast(
+            policy=self.bind("policy", self.models),
+            critic=parts["critic"],
+            reviser=parts["reviser"],
+            refuser=parts.get("refuser"),
+            judge=parts["judge"],
+            scorer=parts["scorer"],
+            pairing=parts["strategy"],
+            filters=tuple(item for item in filters if isinstance(item, Filter)),
+            constitution=self.constitution,
+            strategy=config.strategy.plugin,
+            responses=config.responses,
+            rounds=rounds_of(config, self.constitution),
+            min_margin=config.min_margin,
+            system=config.system,
+            seed=config.seed,
+            calibrator=calibrator,
+        )
 
     def judge_identity(self, asked: Any) -> JudgeIdentity:
         """Of all plugins those that judge: the run's judge, its members, and the judges of single principles."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from constitutional.training.data import read_data
 from constitutional.training.folder import StageFolder
-from constitutional.training.run import hush, prepare
+from constitutional.training.ready import hush, prepare
 from constitutional.training.settings import TrainSettings
 from constitutional.training.stages import Work
 from constitutional.training.stop import Stop

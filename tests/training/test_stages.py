@@ -18,7 +18,8 @@ from constitutional.errors import ConfigError, ModelUnavailableError, UsageError
 from constitutional.pipeline.setup import assemble
 from constitutional.plugins import PluginHost
 from constitutional.training.estimate import estimate
-from constitutional.training.run import TrainResult, begin, train
+from constitutional.training.ready import begin
+from constitutional.training.run import TrainResult, train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import pair, write
 from tests.training.test_train import last, settings

@@ -158,9 +158,7 @@ def pinned(run: RunConfig) -> RunConfig:
 
 def config_of(turn: Turn) -> RunConfig:
     """The round's run: complete by itself, wherever it is called from."""
-    settings, base = turn.settings, turn.settings.base
-    run = pinned(settings.run)
-    models = run.models | {"policy": policy_entry(settings, turn.before)}
+    run = pinned(turn.settings.run)
     here: dict[str, Any] = {
         "prompts": str((turn.folder.path / TRAIN_FILE).absolute()),
         "out": ".",
@@ -169,18 +167,9 @@ def config_of(turn: Turn) -> RunConfig:
         "test_fraction": 0.0,
         "max_calls": turn.budget[0],
         "max_cost": turn.budget[1],
-        "models": {name: _placed(entry, base) for name, entry in models.items()},
+        "models": run.models | {"policy": policy_entry(turn.settings, turn.before)},
     }
-    for name, value in (("constitution", run.constitution), ("judge_card", run.judge_card)):
-        if value is not None and (base / value).exists():
-            here[name] = str((base / value).absolute())
-    return run.model_copy(update=here)
-
-
-def _placed(model: ModelConfig, base: Path) -> ModelConfig:
-    provider, _, name = model.name.partition(":")
-    path = base / name
-    return model.model_copy(update={"name": f"{provider}:{path.absolute()}"}) if path.exists() else model
+    return run.model_copy(update=here).placed(turn.settings.base)
 
 
 def _generate(turn: Turn) -> None:
@@ -258,7 +247,7 @@ def _evaluate(turn: Turn) -> Evaluation:
     given = EvaluateSettings.of_run(
         config,
         base=config.models["policy"],
-        tuned=_placed(policy_entry(turn.settings, str(turn.folder.model.absolute())), turn.settings.base),
+        tuned=policy_entry(turn.settings, str(turn.folder.model.absolute())).placed(turn.settings.base),
         prompts=str(turn.held_out.absolute()),
         out=str(folder.path.absolute()),
         trained_on=str(turn.folder.pairs.absolute()),

@@ -13,7 +13,7 @@ from constitutional.ledger.rows import MetaRow, Row
 from constitutional.ledger.writer import Writer
 from constitutional.pipeline.run import metas
 from constitutional.pipeline.sieve import sift_run
-from constitutional.pipeline.strategies import Tried
+from constitutional.pipeline.strategies.tried import Tried
 
 INCOMPLETE = "incomplete"
 REFUSED = "SELECT prompt_id, state FROM traces WHERE state LIKE '%:%:%'"

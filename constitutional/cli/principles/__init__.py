@@ -19,7 +19,7 @@ COMMANDS = {
 }
 
 
-@click.command("principles", cls=LazyGroup, lines=COMMANDS, module="constitutional.cli.principles_{}")
+@click.command("principles", cls=LazyGroup, lines=COMMANDS, module="constitutional.cli.principles.{}")
 def command() -> None:
     """List, show, check, start and import constitutions.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from constitutional.config.run import ModelConfig, RunConfig
+    from constitutional.config.run import RunConfig
     from constitutional.ledger import RunFolder
     from constitutional.pipeline.setup import Assembly
     from constitutional.roles import SetFilter
@@ -97,7 +97,7 @@ def command(
     folder = RunFolder(Path(config.out or "runs/demo"))
     quiet = quiet or log_json
     if dry_run:
-        from constitutional.cli.plan import show_plan
+        from constitutional.cli.generate.plan import show_plan
 
         show_plan(config, host, base, None if fresh else folder.ledger, as_json)
         return 0
@@ -157,11 +157,11 @@ def _generate(
     import asyncio
     from contextlib import ExitStack
 
-    from constitutional.cli.metrics import Metrics
+    from constitutional.cli.generate.metrics import Metrics
+    from constitutional.cli.generate.resume import check_resume
+    from constitutional.cli.generate.summary import log_session, print_result, result_json
     from constitutional.cli.progress import run_with_progress
-    from constitutional.cli.resume import check_resume
     from constitutional.cli.structured import Log
-    from constitutional.cli.summary import log_session, print_result, result_json
     from constitutional.dataset.write import run_warnings, write_dataset
     from constitutional.pipeline.sieve import sift_run
 
@@ -198,23 +198,12 @@ def _generate(
     return EXIT_CODES[result.status]
 
 
-def _placed(model: ModelConfig, base: Path) -> ModelConfig:
-    """A model in a local folder or file, by its whole path."""
-    provider, _, name = model.name.partition(":")
-    path = base / name
-    return model.model_copy(update={"name": f"{provider}:{path.absolute()}"}) if path.exists() else model
-
-
 def _save_config(config: RunConfig, base: Path, folder: RunFolder) -> None:
     """So that ``constitutional generate RUN/config.yaml`` is this very run, from wherever it is called."""
     from constitutional.errors import LedgerError
 
-    here: dict[str, Any] = {"out": ".", "models": {n: _placed(m, base) for n, m in config.models.items()}}
-    paths = (("prompts", config.prompts), ("constitution", config.constitution), ("judge_card", config.judge_card))
-    for name, value in paths:
-        if value is not None and (base / value.partition("#")[0]).exists():
-            here[name] = str((base / value).absolute())
+    saved = config.placed(base).model_copy(update={"out": "."})
     try:
-        folder.config.write_text(config.model_copy(update=here).dump(), encoding="utf-8")
+        folder.config.write_text(saved.dump(), encoding="utf-8")
     except OSError as error:
         raise LedgerError(f"{folder.config}: cannot be written: {error.strerror}") from error

@@ -18,7 +18,7 @@ COMMANDS = {
     "plugins",
     cls=LazyGroup,
     lines=COMMANDS,
-    module="constitutional.cli.plugins_{}",
+    module="constitutional.cli.plugins.{}",
     invoke_without_command=True,
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -30,7 +30,7 @@ def command(context: click.Context, as_json: bool) -> None:
     CONSTITUTIONAL_PLUGIN_TRACE=1 prints every hook call.
     """
     if context.invoked_subcommand is None:
-        from constitutional.cli.plugins_list import show_list
+        from constitutional.cli.plugins.list import show_list
 
         show_list(as_json)
     elif as_json:

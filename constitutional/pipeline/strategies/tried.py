@@ -19,9 +19,9 @@ from constitutional.core.constitution import Constitution
 from constitutional.core.records import Reason, Reject, Trace
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, without
-from constitutional.pipeline.replay import Replay, Replayed
 from constitutional.pipeline.setup import Assembly
 from constitutional.pipeline.sieve import sift
+from constitutional.pipeline.strategies.replay import Replay, Replayed
 from constitutional.pipeline.trace import answered_part
 from constitutional.plugins import PluginHost
 

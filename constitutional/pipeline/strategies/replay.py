@@ -14,8 +14,8 @@ from constitutional.core.constitution import Constitution
 from constitutional.core.records import Judgement, Reason, Response, Score, Trace
 from constitutional.ledger import LedgerView
 from constitutional.pipeline.counting import CallMissingError, Counting
-from constitutional.pipeline.missing import Bounded
 from constitutional.pipeline.setup import Assembly, assemble
+from constitutional.pipeline.strategies.missing import Bounded
 from constitutional.pipeline.trace import answered_part, trace_pairs, trace_prompt
 from constitutional.plugins import PluginHost
 

@@ -12,8 +12,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from constitutional.cli.plugins_list import as_data
-from constitutional.cli.plugins_named import named
+from constitutional.cli.plugins.list import as_data
+from constitutional.cli.plugins.named import named
 from constitutional.plugins import KINDS, PluginHost, Registered
 
 WIDTH = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from constitutional.cli.plain import one_line
+from constitutional.core.plain import one_line
 from constitutional.evaluation.contenders import BASE
 from constitutional.evaluation.result import Comparison, Evaluation, Measured
 

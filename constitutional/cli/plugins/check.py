@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from constitutional.cli.plugins_named import named, options_from
+from constitutional.cli.plugins.named import named, options_from
 from constitutional.errors import EXIT_FAILURE, EXIT_OK
 from constitutional.plugins import BUILTIN, GROUP, KINDS, PluginHost, Registered
 from constitutional.testing.kit import Outcome, checks_of, examine

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from constitutional.audit.labels import Labels
-    from constitutional.cli.audit_source import Source
+    from constitutional.cli.audit.source import Source
     from constitutional.config.judge_card import JudgeCard, Measured
     from constitutional.pipeline.progress import Progress
     from constitutional.plugins import PluginHost
@@ -62,7 +62,7 @@ def command(
     they are those of a run to come. The same command again asks nothing twice, however it ended.
     """
     from constitutional.audit.attacks import attacked
-    from constitutional.cli.audit_source import own_pairs, resolve
+    from constitutional.cli.audit.source import own_pairs, resolve
     from constitutional.plugins import PluginHost
 
     source = resolve(run, folder, out, flags)
@@ -126,7 +126,7 @@ class _Job:
         from constitutional import __version__
         from constitutional.audit.card import make_card
         from constitutional.audit.page import judge_page
-        from constitutional.cli.audit_source import keep_labels
+        from constitutional.cli.audit.source import keep_labels
         from constitutional.errors import RunStoppedError
 
         source = self.source

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from constitutional.cli.evaluate_source import Source
+    from constitutional.cli.evaluate.source import Source
     from constitutional.evaluation.result import Evaluation
     from constitutional.plugins import PluginHost
 
@@ -69,13 +69,13 @@ def command(run: Path | None, suggest_baseline: bool, dry_run: bool, as_json: bo
     which of two is better, in both orders. With RUN, a run folder, constitution, roles and models are that run's; with
     RUN.yaml they are those of a run to come. The same command again asks nothing twice, however it ended.
     """
-    from constitutional.cli.evaluate_source import resolve
+    from constitutional.cli.evaluate.source import resolve
     from constitutional.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_TOO_MANY_FAILURES
     from constitutional.plugins import PluginHost
 
     source, host = resolve(run, flags), PluginHost()
     if suggest_baseline:
-        from constitutional.cli.evaluate_baseline import commands
+        from constitutional.cli.evaluate.baseline import commands
 
         click.echo("\n".join(commands(source.settings)))
         return 0
@@ -93,7 +93,7 @@ def command(run: Path | None, suggest_baseline: bool, dry_run: bool, as_json: bo
 
 def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | None:
     """None where it was interrupted."""
-    from constitutional.cli.plain import one_line
+    from constitutional.core.plain import one_line
     from constitutional.errors import RunStoppedError
 
     try:
@@ -138,7 +138,7 @@ def _plan(source: Source, host: PluginHost, as_json: bool) -> None:
 
 
 def _show(found: Evaluation, source: Source, as_json: bool) -> None:
-    from constitutional.cli.evaluate_table import table, warnings
+    from constitutional.cli.evaluate.table import table, warnings
 
     for line in warnings(found):
         click.echo(line, err=True)
