@@ -45,11 +45,10 @@ def command(folders: tuple[Path, ...], out: Path | None, png: Path | None, as_js
 
 def _write(path: Path, text: str) -> None:
     from constitutional.errors import UsageError
+    from constitutional.whole import write_whole
 
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
-        part.replace(path)
+        write_whole(path, text, "backslashreplace")
     except OSError as error:
         raise UsageError(f"--out {path}: cannot be written: {error.strerror}") from error

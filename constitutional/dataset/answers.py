@@ -11,6 +11,7 @@ from constitutional.core.codec import from_json
 from constitutional.core.records import Trace
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, RunFolder
+from constitutional.whole import replacing
 
 CURRENT = "state LIKE ? || ':%'"
 
@@ -21,16 +22,15 @@ def write_answers(run: Path, out: Path, tags: frozenset[str] = frozenset(), limi
         raise UsageError(f"{run}: is no run folder: the answers of a dataset are in its pairs and revisions")
     if out.suffix != ".jsonl":
         raise UsageError(f"--out {out}: answers are written as .jsonl")
-    part, written = out.with_name(f".{out.name}.part"), 0
+    written = 0
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
+        with replacing(out) as file:
             for row in _answers(run, tags):
                 if limit is not None and written >= limit:
                     break
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8"))
                 written += 1
-        part.replace(out)
     except OSError as error:
         raise UsageError(f"--out {out}: cannot be written: {error.strerror}") from error
     return written

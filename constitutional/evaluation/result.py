@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from constitutional.whole import write_whole
+
 FORMAT = 1
 FILE = "evaluation.json"
 Verdict = Literal["improved", "worse", "higher", "lower", "indistinguishable"]
@@ -87,7 +89,5 @@ class Evaluation:
 
     def write(self, folder: Path) -> Path:
         path = folder / FILE
-        part = path.with_name(f".{FILE}.part")
-        part.write_text(self.to_json(), encoding="utf-8")
-        part.replace(path)
+        write_whole(path, self.to_json())
         return path

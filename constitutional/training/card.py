@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from constitutional.dataset.markdown import table
 from constitutional.training.data import TrainingData
 from constitutional.training.settings import ONLINE, TrainSettings
 
@@ -140,9 +141,9 @@ def _stage(stage: dict[str, Any]) -> str:
     return _table(f"Stage `{stage['stage']}`", head, rows) + ended + tables
 
 
-def _more(table: dict[str, Any]) -> str:
-    figure = f"\n\n![{table['title']}]({table['figure']})" if "figure" in table else ""
-    return _table(table["title"], table["head"], table["rows"]) + figure
+def _more(more: dict[str, Any]) -> str:
+    figure = f"\n\n![{more['title']}]({more['figure']})" if "figure" in more else ""
+    return _table(more["title"], more["head"], more["rows"]) + figure
 
 
 def _curve(stage: str, log: Path) -> str:
@@ -171,8 +172,8 @@ def _notes(notes: Sequence[str]) -> str:
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
-    return f"## {title}\n\n" + "\n".join(lines) if len(lines) > 2 else ""
+    body = table(head, rows)
+    return f"## {title}\n\n{body}" if body else ""
 
 
 def _figure(value: float | None) -> str:

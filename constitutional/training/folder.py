@@ -13,6 +13,7 @@ from typing import Any
 from constitutional.errors import LedgerError, UsageError
 from constitutional.ledger.folder import RunLock
 from constitutional.training.processes import is_first, wait_for_all
+from constitutional.whole import write_whole
 
 PLAN = "plan.json"
 RECORD = "training.json"
@@ -140,9 +141,7 @@ def is_adapter(folder: Path) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ to nothing."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,9 +12,11 @@ from jinja2 import TemplateError as JinjaError
 
 from constitutional.core.records import Messages
 from constitutional.errors import RunStoppedError
-from constitutional.training.data import Part
+from constitutional.training.data import Part, R
 from constitutional.training.rows import Answer, Drop, Labelled, Preference, Question
 
+Made = dict[str, Any] | str
+"""A row for a trainer, or why there is none."""
 LEAST_ANSWER = 16
 """An answer that must be cut to fewer tokens than this is no longer one."""
 
@@ -99,26 +101,24 @@ class Speech:
 
 
 def pair_tokens(part: Part[Preference], speech: Speech, max_length: int, labels: str) -> TokenRows:
-    rows = TokenRows()
-    for row, kept in _each(part, rows):
-        sides = [speech.speak(row.prompt, answer) for answer in (row.chosen, row.rejected)]
-        if sides[0] is None or sides[1] is None:
-            rows.dropped[Drop.CHAT_TEMPLATE] += 1
-            continue
-        made = _pair(sides[0], sides[1], max_length, rows)
+    def make(row: Preference, rows: TokenRows) -> Made:
+        chosen, rejected = (speech.speak(row.prompt, answer) for answer in (row.chosen, row.rejected))
+        if chosen is None or rejected is None:
+            return Drop.CHAT_TEMPLATE
+        made = _pair(chosen, rejected, max_length, rows)
         if isinstance(made, str):
-            rows.dropped[made] += 1
-            continue
+            return made
         p = row.p if labels == "soft" else 1.0
-        kept.append(made | {"p": p, "weight": row.margin if labels == "margin-weighted" else 1.0})
-    _check(rows, part, max_length)
+        return made | {"p": p, "weight": row.margin if labels == "margin-weighted" else 1.0}
+
+    rows = _rows(part, max_length, make)
     if labels == "margin-weighted":
         _normalise(rows.train)
         _normalise(rows.held_out)
     return rows
 
 
-def _pair(chosen: Spoken, rejected: Spoken, max_length: int, rows: TokenRows) -> dict[str, Any] | str:
+def _pair(chosen: Spoken, rejected: Spoken, max_length: int, rows: TokenRows) -> Made:
     prompt = min(chosen.prompt, rejected.prompt)
     made: dict[str, Any] = {"prompt_ids": chosen.ids[:prompt]}
     was_cut = False
@@ -136,57 +136,70 @@ def _pair(chosen: Spoken, rejected: Spoken, max_length: int, rows: TokenRows) ->
 
 def answer_rows(part: Part[Answer], speech: Speech, max_length: int) -> TokenRows:
     """For imitation: `labels` are -100 but where the assistant speaks."""
-    rows = TokenRows()
-    for row, kept in _each(part, rows):
+
+    def make(row: Answer, rows: TokenRows) -> Made:
         side = speech.speak(row.prompt, row.completion)
         if side is None:
-            rows.dropped[Drop.CHAT_TEMPLATE] += 1
-            continue
+            return Drop.CHAT_TEMPLATE
         ids, mask = side.ids[:max_length], [0] * side.prompt + side.mask
         if not _enough(ids[side.prompt :], side.mask, len(side.mask)):
-            rows.dropped[Drop.PROMPT_TOO_LONG] += 1
-            continue
+            return Drop.PROMPT_TOO_LONG
         rows.cut += len(ids) < len(mask)
-        labels = [token if said else -100 for token, said in zip(ids, mask, strict=False)]
-        kept.append({"input_ids": ids, "labels": labels})
-    _check(rows, part, max_length)
-    return rows
+        return {"input_ids": ids, "labels": [token if said else -100 for token, said in zip(ids, mask, strict=False)]}
+
+    return _rows(part, max_length, make)
 
 
 def labelled_rows(part: Part[Labelled], speech: Speech, max_length: int) -> TokenRows:
     """Of single answers: prompt, answer with its mask, and whether it is one to give."""
-    rows = TokenRows()
-    for row, kept in _each(part, rows):
+
+    def make(row: Labelled, rows: TokenRows) -> Made:
         side = speech.speak(row.prompt, row.completion)
         if side is None:
-            rows.dropped[Drop.CHAT_TEMPLATE] += 1
-            continue
-        ids = side.ids[side.prompt : max_length]
-        if not _enough(ids, side.mask, len(side.mask)):
-            rows.dropped[Drop.PROMPT_TOO_LONG] += 1
-            continue
-        rows.cut += len(ids) < len(side.mask)
-        made = {"prompt_ids": side.ids[: side.prompt], "completion_ids": ids, "completion_mask": side.mask[: len(ids)]}
-        kept.append(made | {"label": row.good})
-    _check(rows, part, max_length)
-    return rows
+            return Drop.CHAT_TEMPLATE
+        ids, mask = side.ids[side.prompt : max_length], side.mask
+        if not _enough(ids, mask, len(mask)):
+            return Drop.PROMPT_TOO_LONG
+        rows.cut += len(ids) < len(mask)
+        made = {"prompt_ids": side.ids[: side.prompt], "completion_ids": ids, "completion_mask": mask[: len(ids)]}
+        return made | {"label": row.good}
+
+    return _rows(part, max_length, make)
 
 
 def question_rows(part: Part[Question], speech: Speech, max_length: int, answer: int) -> TokenRows:
     """Dialogues as they are, since TRL renders them itself, where so many tokens of an answer fit beside them."""
-    rows = TokenRows()
-    for row, kept in _each(part, rows):
+
+    def make(row: Question, rows: TokenRows) -> Made:
         try:
-            length = len(speech.render(row.prompt, generation=True))
+            length = len(speech.render(row.prompt, generation=True)) + answer
         except (JinjaError, ValueError):
-            rows.dropped[Drop.CHAT_TEMPLATE] += 1
-            continue
-        if length + answer > max_length:
-            rows.dropped[Drop.PROMPT_TOO_LONG] += 1
-            continue
+            return Drop.CHAT_TEMPLATE
+        if length > max_length:
+            return Drop.PROMPT_TOO_LONG
         prompt = [message._asdict() for message in row.prompt]
-        kept.append({"prompt": prompt, "prompt_id": row.prompt_id, "tags": list(row.tags), "length": length + answer})
-    _check(rows, part, max_length)
+        return {"prompt": prompt, "prompt_id": row.prompt_id, "tags": list(row.tags), "length": length}
+
+    return _rows(part, max_length, make)
+
+
+def _rows(part: Part[R], max_length: int, make: Callable[[R, TokenRows], Made]) -> TokenRows:
+    """``make`` is also given what it counts in. Without a row to train on, or one that is held out, there is no training."""
+    rows = TokenRows()
+    for given, kept in ((part.train, rows.train), (part.held_out, rows.held_out)):
+        for row in given:
+            made = make(row, rows)
+            if isinstance(made, str):
+                rows.dropped[made] += 1
+            else:
+                kept.append(made)
+    if not rows.train or not rows.held_out:
+        side = "training" if not rows.train else "held-out"
+        why = ", ".join(f"{reason} {count:,}" for reason, count in rows.dropped.most_common())
+        raise RunStoppedError(
+            f"no {side} row of {part.usable:,} can be used with {max_length:,} tokens (dropped: {why}): raise "
+            "--max-length, or use a model with a longer context"
+        )
     return rows
 
 
@@ -197,26 +210,8 @@ def shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     return min(len(a), len(b))
 
 
-def _each(part: Part[Any], rows: TokenRows) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
-    for row in part.train:
-        yield row, rows.train
-    for row in part.held_out:
-        yield row, rows.held_out
-
-
 def _enough(ids: list[int], mask: list[int], whole: int) -> bool:
     return len(ids) >= min(whole, LEAST_ANSWER) and any(mask[: len(ids)])
-
-
-def _check(rows: TokenRows, part: Part[Any], max_length: int) -> None:
-    if rows.train and rows.held_out:
-        return
-    side = "training" if not rows.train else "held-out"
-    why = ", ".join(f"{reason} {count:,}" for reason, count in rows.dropped.most_common())
-    raise RunStoppedError(
-        f"no {side} row of {part.usable:,} can be used with {max_length:,} tokens (dropped: {why}): raise --max-length, "
-        "or use a model with a longer context"
-    )
 
 
 def _normalise(rows: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from constitutional.cli.evaluate_table import table
+from constitutional.cli.evaluate.table import table
 from constitutional.core.messages import ChatRequest
 from constitutional.evaluation.result import Evaluation
 from tests.cli.conftest import Cli

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +14,7 @@ from constitutional.dataset.export.format import Format, Place
 from constitutional.dataset.rows import Row
 from constitutional.dataset.source import DatasetFolder
 from constitutional.errors import LedgerError, UsageError, near_matches
+from constitutional.whole import replacing
 
 ALL = "all"
 BATCH = 1000
@@ -100,7 +99,7 @@ def _folder(source: DatasetFolder, format: Format, out: Path, wanted: Wanted, re
         for name, content in format.beside(out.resolve().name, report.places, _there(out)).items():
             path = out / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _replacing(path) as file:
+            with replacing(path) as file:
                 file.write(content.encode())
             report.files.append(path)
 
@@ -136,7 +135,7 @@ def _check_suffix(format: Format, out: Path) -> None:
 
 
 def _write(path: Path, rows: Iterable[Row], *, array: bool) -> int:
-    with _replacing(path) as file:
+    with replacing(path) as file:
         if path.suffix == ".parquet":
             return _parquet(file, rows)
         return _array(file, rows) if array else _lines(file, rows)
@@ -182,15 +181,3 @@ def _add(writer: Any, file: IO[bytes], table: Any, pq: Any) -> Any:
     writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
     writer.write_table(table)
     return writer
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """The file takes its place when it is whole; until then, and after a failure, what was there stays."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

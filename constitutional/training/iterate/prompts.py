@@ -11,8 +11,10 @@ from constitutional.core.digest import random_for
 from constitutional.core.records import Prompt
 from constitutional.dataset.splits import TEST, Splits
 from constitutional.errors import PromptFileError
-from constitutional.pipeline.prompts import RowFault, read_prompts
+from constitutional.pipeline.prompts import read_prompts
+from constitutional.pipeline.rows import RowFault
 from constitutional.training.iterate.settings import IterateSettings
+from constitutional.whole import write_whole
 
 TRAIN_FILE, HELD_OUT_FILE = "prompts.jsonl", "held-out.jsonl"
 
@@ -59,9 +61,7 @@ def write(path: Path, prompts: Iterable[Prompt]) -> None:
         }
         for prompt in prompts
     ]
-    part = path.with_name(f".{path.name}.part")
-    part.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def _read(name: str, base: Path, limit: int | None) -> list[Prompt]:

@@ -16,6 +16,9 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from constitutional.training.guards.phrases import repeated
+from constitutional.training.tokens import TokenRows
+from constitutional.training.trainers.bench import Bench
+from constitutional.training.trainers.policy import Start, load_reference
 
 Logits = Callable[[Tensor], Tensor]
 Reference = Callable[[], AbstractContextManager[Logits]]
@@ -79,6 +82,24 @@ class Sampler:
             there = reference(ids)[0, said].float().log_softmax(-1)
             total += float((here.exp() * (here - there)).sum())
         return total / len(answers)
+
+
+def sampler_of(trainer: Any, bench: Bench, rows: TokenRows) -> Sampler | None:
+    """None where no samples are wanted, or where nobody can draw them."""
+    settings, start = bench.work.settings, bench.start
+    if not settings.samples:
+        return None
+    if not can_sample(trainer):
+        bench.work.say(
+            "the weights are sharded: no samples are drawn, and the guards kl, length and repetition see nothing"
+        )
+        return None
+    own = Start.of(settings.reference_model) if settings.reference_model else start
+    under = bench.adapter and start.adapter is None and own is start
+    reference = reference_of(trainer, lambda: load_reference(own, settings, bench.device), under=under)
+    return Sampler(
+        trainer, prompts_of(rows.held_out, settings.samples), settings.sample_tokens, settings.seed, reference
+    )
 
 
 def reference_of(trainer: Any, load: Callable[[], Any], *, under: bool) -> Reference:
