@@ -108,9 +108,10 @@ def _show(result: IterateResult, as_json: bool) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     click.echo(f"ended: {result.record['ended']}")
     best = result.record["best"]
-    click.echo(
-        f"best: round {best}, {result.out / 'best'}" if best else "best: the model before all; no round is better"
-    )
+    if result.record["rounds"]:
+        click.echo(
+            f"best: round {best}, {result.out / 'best'}" if best else "best: the model before all; no round is better"
+        )
     click.echo(f"page: {result.out / 'index.html'}")
 
 
