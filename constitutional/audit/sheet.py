@@ -17,6 +17,7 @@ from constitutional.audit.rows import escaped
 from constitutional.core.digest import PAIR
 from constitutional.errors import UsageError
 from constitutional.pipeline.rows import RowFault, rows_of
+from constitutional.whole import write_whole
 
 COLUMNS = ("id", "prompt", "a", "b", "label", "comment", "drawn_by", "messages")
 INSTRUCTIONS = """\
@@ -79,8 +80,8 @@ def write_sheet(path: Path, pairs: Sequence[Labelled], instructions: str) -> Pat
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The mark at the beginning tells spreadsheets that this is UTF-8.
-        path.write_text(text, encoding="utf-8-sig" if path.suffix == ".csv" else "utf-8", newline="")
-        beside.write_text(instructions, encoding="utf-8")
+        write_whole(path, f"\ufeff{text}" if path.suffix == ".csv" else text)
+        write_whole(beside, instructions)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
     return beside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Any
 
@@ -31,6 +32,8 @@ COMMANDS = {
 }
 
 OF_PRINCIPLES = ("lint", "test", "diff", "explain", "stats", "import")
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.EIO)
+"""What may be met wherever a file is written, and is nobody's mistake in the code."""
 ELSEWHERE = {
     **{name: f"it is `constitutional principles {name}`" for name in OF_PRINCIPLES},
     **{
@@ -66,7 +69,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run, and turn every expected error into one message and an exit code."""
-    from constitutional.errors import EXIT_INTERRUPTED, ConstitutionalError
+    from constitutional.errors import EXIT_FAILURE, EXIT_INTERRUPTED, ConstitutionalError
 
     try:
         result: Any = cli.main(prog_name="constitutional", standalone_mode=False)
@@ -82,6 +85,10 @@ def main() -> None:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in OF_THE_MACHINE:
+            raise
+        _fail(f"{error.filename or 'a file'}: {error.strerror}; mend that and run the same command again", EXIT_FAILURE)
     sys.exit(result if isinstance(result, int) else 0)
 
 

@@ -83,10 +83,11 @@ def _without_dataset(folder: RunFolder) -> bool:
 def _keep_settings(first: RunFolder, folder: RunFolder) -> None:
     """Of the first run, whose paths are whole there: `audit` asks the merged run's judge by them."""
     from constitutional.config.run import read_run
+    from constitutional.whole import write_whole
 
     if first.config.is_file():
         config = read_run(first.config).model_copy(update={"out": "."})
-        folder.config.write_text(config.dump(), encoding="utf-8")
+        write_whole(folder.config, config.dump())
 
 
 def _differences(done: Merged) -> list[str]:

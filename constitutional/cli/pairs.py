@@ -205,6 +205,7 @@ def _write(run: Path, out: Path, config: RunConfig, tried: Tried, accept_incompl
     from constitutional.errors import LedgerError, UsageError
     from constitutional.ledger import RunFolder
     from constitutional.pipeline.strategies.retell import retell
+    from constitutional.whole import write_whole
 
     name = tried.strategy.plugin
     if tried.calls and not accept_incomplete:
@@ -221,7 +222,7 @@ def _write(run: Path, out: Path, config: RunConfig, tried: Tried, accept_incompl
     with folder.lock():
         complete = retell(RunFolder(run), folder, here, tried)
         try:
-            folder.config.write_text(here.dump(), encoding="utf-8")
+            write_whole(folder.config, here.dump())
         except OSError as error:
             raise LedgerError(f"{folder.config}: cannot be written: {error.strerror}") from error
         write_dataset(folder, complete=complete)

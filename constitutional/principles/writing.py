@@ -9,6 +9,7 @@ from pathlib import Path
 from constitutional.config.schema import SCHEMA
 from constitutional.errors import UsageError
 from constitutional.resources import data_folder
+from constitutional.whole import write_whole
 
 MODELINE = f"# yaml-language-server: $schema={SCHEMA}\n"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -28,8 +29,9 @@ def name_from(path: Path) -> str:
 def write_new(path: Path, text: str) -> None:
     """The schema is laid beside it where none is: the first line of the file refers to it."""
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        if path.exists():
+            raise FileExistsError
+        write_whole(path, text)
         if not (path.parent / SCHEMA).exists():
             shutil.copyfile(data_folder("constitutions") / SCHEMA, path.parent / SCHEMA)
     except FileExistsError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shlex
 from pathlib import Path
 
@@ -61,3 +62,24 @@ def test_a_lock_without_room_for_its_owner_is_held_all_the_same(tmp_path: Path) 
     (tmp_path / ".lock").symlink_to("/dev/full")
     with RunFolder(tmp_path).lock():
         assert RunFolder(tmp_path).path.is_dir()
+
+
+def test_a_disk_that_fills_up_leaves_no_half_of_a_file(cli: Cli) -> None:
+    """Half a sheet would be taken for a file of somebody's, and half a run file would spoil a run that is complete."""
+    assert cli("generate", "--model", "scripted:demo", "--limit", "9", "--out", "runs/shop", "--quiet").code == 0
+    saved = Path("runs/shop/config.yaml").read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    commands = (
+        ("sample", "runs/shop", "--out", "sheet.csv"), ("principles", "new", "mine"), ("generate", "runs/shop"),
+        ("report", "runs/shop", "--out", "page.html"),
+    )  # fmt: skip
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        failed = [cli(*command) for command in commands]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert all(made.code in (1, 2) and len(made.errors) == 1 for made in failed), failed
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["runs"]
+    assert Path("runs/shop/config.yaml").read_bytes() == saved
+    for command in commands:
+        assert cli(*command).code == 0, command

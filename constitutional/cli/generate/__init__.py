@@ -204,9 +204,10 @@ def _generate(
 def _save_config(config: RunConfig, base: Path, folder: RunFolder) -> None:
     """So that ``constitutional generate RUN/config.yaml`` is this very run, from wherever it is called."""
     from constitutional.errors import LedgerError
+    from constitutional.whole import write_whole
 
     saved = config.placed(base).model_copy(update={"out": "."})
     try:
-        folder.config.write_text(saved.dump(), encoding="utf-8")
+        write_whole(folder.config, saved.dump())
     except OSError as error:
         raise LedgerError(f"{folder.config}: cannot be written: {error.strerror}") from error

@@ -178,7 +178,7 @@ def _generate(turn: Turn) -> None:
     assembly = check(config, host, folder.path)
     folder.create()
     with folder.lock():
-        folder.config.write_text(config.dump(), encoding="utf-8")
+        write_whole(folder.config, config.dump())
         turn.say(f"round {turn.number}: answers, critiques, revisions, verdicts")
         stop = Stop()
 

@@ -20,6 +20,7 @@ from constitutional.training.iterate.page import iterate_page
 from constitutional.training.iterate.prompts import HELD_OUT_FILE, TRAIN_FILE, divide, write
 from constitutional.training.iterate.rounds import BudgetError, InterruptedRoundError, RoundFolder, Turn, play
 from constitutional.training.iterate.settings import IterateSettings
+from constitutional.training.room import on_a_full_disk
 
 FEW = 50
 """Held-out prompts. Published comparisons have hundreds."""
@@ -52,7 +53,7 @@ def iterate(settings: IterateSettings, say: Say = quiet) -> IterateResult:
             f"only {len(held):,} prompts are held out, one of which is {1 / len(held):.3f} of a rate: rounds can hardly be "
             "told apart; --held-out FILE brings more"
         )
-    with RunLock(out / ".lock"):
+    with RunLock(out / ".lock"), on_a_full_disk(out):
         write(out / TRAIN_FILE, kept)
         write(out / HELD_OUT_FILE, held)
         return _rounds(settings, kept, say)
