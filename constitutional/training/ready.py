@@ -93,7 +93,7 @@ def hush() -> None:
         raise MissingExtraError.naming(error.name or "trl", "train") from error
     transformers.logging.set_verbosity_error()
     datasets.disable_progress_bars()
-    for name in ("trl", "accelerate", "peft", "vllm"):
+    for name in ("trl", "accelerate", "peft", "vllm", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for category in (FutureWarning, UserWarning):  # of versions of vLLM, which nobody here uses through TRL
         warnings.filterwarnings("ignore", category=category, module="trl")
