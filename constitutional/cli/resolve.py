@@ -35,7 +35,7 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
         source.validate(RunConfig)
         data, base = dict(source.data), run_file.resolve().parent
         if isinstance(data.get("out"), str):
-            data["out"] = str(_from_here(base / data["out"]))
+            data["out"] = str(_from_here(base / Path(data["out"]).expanduser()))
     models = {name: {"name": m} if isinstance(m, str) else dict(m) for name, m in data.get("models", {}).items()}
     _models_from_flags(models, flags)
     embedded = "policy" not in models

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -170,6 +171,12 @@ class RunConfig(_Strict):
     max_failure_rate: float = Field(default=0.1, ge=0, le=1, description="Stop when more prompts than this fail.")
     watch: WatchConfig = WatchConfig()
     out: str | None = Field(default=None, description="The run folder.")
+
+    @field_validator("prompts", "constitution", "judge_card", "out", mode="before")
+    @classmethod
+    def _home(cls, value: Any) -> Any:
+        """No shell reads a run file, nor ``--out=~/runs``."""
+        return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~") else value
 
     @field_validator("critic", "reviser", "judge", "scorer", "strategy", mode="before")
     @classmethod

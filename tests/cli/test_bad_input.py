@@ -260,6 +260,19 @@ def test_the_folder_of_a_run_goes_on(cli: Cli) -> None:
     assert cli("generate", "empty").errors == ["error: empty: Is a directory"]
 
 
+def test_a_tilde_is_the_home_folder_where_no_shell_reads_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Path("home").mkdir()
+    Path("home/p.jsonl").write_text(GOOD)
+    put(r_yaml="prompts: ~/p.jsonl\nmodels: {policy: 'scripted:demo'}\nout: ~/runs/shop\n")
+    assert cli("generate", "r.yaml").code == 0
+    assert cli("generate", "--prompts=~/p.jsonl", "--model", "scripted:demo", "--out=~/runs/flags").code == 0
+    assert sorted(path.name for path in Path("home/runs").iterdir()) == ["flags", "shop"]
+    assert not Path("~").exists()
+
+
 def test_a_message_of_many_lines_is_one(cli: Cli) -> None:
     assert (
         cli("export", "runs/shop")
