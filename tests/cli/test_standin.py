@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from constitutional.cli import resolve
+from constitutional.cli.generate import _say_of_the_pocket
+from constitutional.config.run import RunConfig
 from tests.cli.conftest import Cli
 
 HERE = resolve.missing_for_pocket
@@ -52,3 +56,24 @@ def test_whoever_names_something_gets_no_invented_world(given: str, cli: Cli, mo
 def test_the_scripted_model_brings_its_prompts_and_no_other_does(cli: Cli) -> None:
     made = cli("generate", "--model", "openai:gpt", "--base-url", "http://127.0.0.1:9/v1")
     assert (made.code, made.errors) == (2, ["error: no prompts: give --prompts FILE, or `prompts:` in the run file"])
+
+
+@pytest.mark.parametrize(
+    ("given", "strange"),
+    [
+        ({}, "critic"),
+        (
+            {"critic": {"plugin": "rules"}, "reviser": {"plugin": "llm", "options": {"template": "pocket/revise"}}},
+            "judge",
+        ),
+        ({"models": {"policy": "openai:gpt", "judge": "pocket:base"}}, "judge"),
+        ({"models": {"policy": "openai:gpt"}}, ""),
+        (yaml.safe_load((resolve.POCKET / "run.yaml").read_text()), ""),
+    ],
+)
+def test_the_pocket_model_under_words_that_it_does_not_know_is_said(
+    given: dict[str, Any], strange: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _say_of_the_pocket(RunConfig.model_validate({"models": {"policy": "pocket:base"}} | given))
+    said = capsys.readouterr().err
+    assert (f"as {strange} under other templates" in said) if strange else said == ""

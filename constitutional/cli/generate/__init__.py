@@ -111,6 +111,7 @@ def command(
         click.echo(standin, err=True)
     if not quiet:
         _say_of_the_card(assembly)
+        _say_of_the_pocket(config)
     if config.rounds == 0 and config.strategy.plugin == "revised-vs-initial" and not log_json:
         click.echo(
             "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
@@ -136,6 +137,21 @@ def _say_of_the_card(assembly: Assembly) -> None:
     if assembly.card is not None:
         for note in card_notes(assembly.card, assembly.named, assembly.judge_settings):
             click.echo(f"warning: {note}", err=True)
+
+
+def _say_of_the_pocket(config: RunConfig) -> None:
+    """The tiny model answers whatever it is asked: that it understands little of it is not seen in its verdicts."""
+    plugins = ("llm", "pairwise-logprob", "pointwise")
+    for role in ("critic", "reviser", "judge", "scorer"):
+        part, entry = config.part(role), config.models.get(config.model_for(role))
+        strange = not any(str(value).startswith("pocket/") for value in part.options.values())
+        if entry is not None and entry.name.startswith("pocket:") and part.plugin in plugins and strange:
+            click.echo(
+                f"warning: {entry.name} knows one invented world and the words of prompts/pocket/: as {role} under other "
+                "templates it says nothing of worth; docs/pocket.md has a run file for it",
+                err=True,
+            )
+            return
 
 
 def _say_how_to_measure(folder: RunFolder) -> None:
