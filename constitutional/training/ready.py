@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from constitutional.errors import MissingExtraError, UsageError
+from constitutional.errors import MissingExtraError, UnknownNameError, UsageError
 from constitutional.training.data import TrainingData, read_data
 from constitutional.training.feedback import Basis
 from constitutional.training.folder import OutFolder
@@ -55,6 +55,7 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
     from constitutional.training.trainers.policy import LONGEST, Start, context_of, load_config, load_tokenizer
 
     start = Start.of(settings.model, settings.revision)
+    _check_names(settings)
     _check_machine(settings)
     adapter = settings.lora is not None or start.adapter is not None
     if settings.merge and not adapter:
@@ -97,6 +98,20 @@ def hush() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for category in (FutureWarning, UserWarning):  # of versions of vLLM, which nobody here uses through TRL
         warnings.filterwarnings("ignore", category=category, module="trl")
+
+
+def _check_names(settings: TrainSettings) -> None:
+    """Names of transformers' own."""
+    from transformers.trainer_utils import SchedulerType
+    from transformers.training_args import OptimizerNames
+
+    for kind, name, known in (
+        ("optimizer", settings.optimizer, OptimizerNames),
+        ("schedule", settings.schedule, SchedulerType),
+    ):
+        names = [member.value for member in known]
+        if name not in names:
+            raise UnknownNameError.among(kind, name, names)
 
 
 def _check_machine(settings: TrainSettings) -> None:

@@ -158,7 +158,7 @@ class TrainSettings:
             _at_least(name, getattr(self, name), 1)
         for name in ("eval_every", "save_every", "limit"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("warmup", "weight_decay", "lora_dropout", "patience", "samples"):
+        for name in ("warmup", "weight_decay", "lora_dropout", "patience", "samples", "seed"):
             _at_least(name, getattr(self, name), 0)
         specs(self.guards)
         if self.sweep:
