@@ -55,8 +55,7 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
     from constitutional.training.trainers.policy import LONGEST, Start, context_of, load_config, load_tokenizer
 
     start = Start.of(settings.model, settings.revision)
-    _check_names(settings)
-    _check_machine(settings)
+    check_here(settings)
     adapter = settings.lora is not None or start.adapter is not None
     if settings.merge and not adapter:
         raise UsageError("--merge: there is an adapter to merge only with --lora RANK")
@@ -98,6 +97,12 @@ def hush() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for category in (FutureWarning, UserWarning):  # of versions of vLLM, which nobody here uses through TRL
         warnings.filterwarnings("ignore", category=category, module="trl")
+
+
+def check_here(settings: TrainSettings) -> None:
+    """Whether the libraries and this machine can do what the settings ask for."""
+    _check_names(settings)
+    _check_machine(settings)
 
 
 def _check_names(settings: TrainSettings) -> None:

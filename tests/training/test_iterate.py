@@ -175,6 +175,7 @@ def test_what_cannot_be_meant_is_said(tmp_path: Path, tiny: Path) -> None:
         (("--measure", "length"), "neither more nor less"),
         (("--beta", "sweep"), "find a beta"),
         (("--loss", "kto", "--reference", "first"), "no other reference"),
+        (("--optimizer", "sgdd"), "did you mean 'sgd'"),
     ):  # fmt: skip
         with pytest.raises((ConfigError, LookupError), match=said):
             iterate(path, out, *more)

@@ -20,6 +20,7 @@ from constitutional.training.iterate.page import iterate_page
 from constitutional.training.iterate.prompts import HELD_OUT_FILE, TRAIN_FILE, divide, write
 from constitutional.training.iterate.rounds import BudgetError, InterruptedRoundError, RoundFolder, Turn, play
 from constitutional.training.iterate.settings import IterateSettings
+from constitutional.training.ready import check_here, hush
 from constitutional.training.room import on_a_full_disk
 
 FEW = 50
@@ -45,6 +46,8 @@ def quiet(_: str) -> None:
 
 def iterate(settings: IterateSettings, say: Say = quiet) -> IterateResult:
     settings.check()
+    hush()
+    check_here(settings.train)
     kept, held = divide(settings)
     out = settings.out
     _begin(out, settings, kept, held)
