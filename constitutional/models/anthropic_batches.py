@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
-from constitutional.errors import ModelError, RateLimitedError, TransientError
+from constitutional.errors import ModelError, TransientError
 from constitutional.models.base import BatchLimits, BatchLine, BatchStatus
-from constitutional.models.http import raise_for_status
+from constitutional.models.batch_lines import LATEST, UPLOAD_SECONDS, among_latest, as_if_direct, joined
 
 if TYPE_CHECKING:
     from constitutional.models.anthropic import AnthropicModel
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 PATH = "/v1/messages/batches"
 LIMITS = BatchLimits(100_000, 100_000_000)
 """The provider takes 256 MB; less is as many requests as a driver should hold in memory."""
-UPLOAD_SECONDS = 1800.0
-LATEST = 100
 STATUS = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
     "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "timeout_error": 504,
@@ -39,9 +37,9 @@ class AnthropicBatches:
     def line(self, name: str, body: dict[str, Any]) -> bytes:
         return json.dumps({"custom_id": name, "params": body}, ensure_ascii=False).encode("utf-8", "replace")
 
-    async def submit(self, lines: Sequence[bytes], token: str) -> str:
+    async def submit(self, lines: Iterable[bytes], token: str) -> str:
         client = self._model.client()
-        content = b'{"requests":[' + b",".join(lines) + b"]}"
+        content = joined(lines, b",", b'{"requests":[', b"]}")
         with self._model.faults():
             response = await client.post(
                 PATH, cast_to=_raw(), content=content, options={"timeout": UPLOAD_SECONDS},
@@ -51,17 +49,16 @@ class AnthropicBatches:
     async def find(self, token: str, since: float, requests: int) -> str | None:
         """The API keeps no token: a batch of as many requests that was made since then is taken for the one, and the
         names of its requests will tell."""
-        client, seen = self._model.client(), 0
+
+        def wanted(batch: Any) -> bool:
+            counts = batch.request_counts
+            total = counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
+            return bool(batch.created_at.timestamp() >= since - 60 and total == requests)
+
+        latest = self._model.client().messages.batches.list(limit=LATEST)
         with self._model.faults():
-            async for batch in client.messages.batches.list(limit=LATEST):
-                counts = batch.request_counts
-                total = counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
-                if batch.created_at.timestamp() >= since - 60 and total == requests:
-                    return str(batch.id)
-                seen += 1
-                if seen >= LATEST:
-                    break
-        return None
+            found: Any = await among_latest(latest, wanted)
+        return None if found is None else str(found.id)
 
     async def look(self, batch: str) -> BatchStatus:
         client = self._model.client()
@@ -93,12 +90,7 @@ class AnthropicBatches:
 
     def _error(self, fault: dict[str, Any]) -> ModelError:
         kind = str(fault.get("type"))
-        try:
-            raise_for_status(self._model.id, STATUS.get(kind, 500), str(fault.get("message") or ""), kind, None)
-        except RateLimitedError as error:
-            return TransientError(error.message, "overloaded")
-        except ModelError as error:
-            return error
+        return as_if_direct(self._model.id, STATUS.get(kind, 500), fault.get("message"), kind)
 
     async def cancel(self, batch: str) -> None:
         client = self._model.client()

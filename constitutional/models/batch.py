@@ -82,7 +82,9 @@ class Purse:
 
 @dataclass(slots=True)
 class _Queued:
-    line: bytes
+    body: dict[str, Any]
+    size: int
+    """Bytes of its line, which is written when it is sent: whoever waits holds the body anyway."""
     most: float
     """What it costs at most."""
     since: float
@@ -143,8 +145,8 @@ class Desk:
                 self._follow(sent)
         else:
             if name not in self._queue:
-                line = self._api.line(name, body)
-                self._queue[name] = _Queued(line, self._purse.most(body, len(line)), loop.time())
+                size = len(self._api.line(name, body))
+                self._queue[name] = _Queued(body, size, self._purse.most(body, size), loop.time())
             self._queue[name].waiters.append(waiter)
         self._arrived = loop.time()
         self.waiting += 1
@@ -197,7 +199,7 @@ class Desk:
             return False
         if len(self._queue) >= self._most or self._lull():
             return True
-        if sum(len(item.line) for item in self._queue.values()) >= self._api.limits.size:
+        if sum(item.size for item in self._queue.values()) >= self._api.limits.size:
             return True
         return now - next(iter(self._queue.values())).since > LONGEST_GATHER
 
@@ -219,13 +221,13 @@ class Desk:
         self._sent |= dict.fromkeys(taken, batch)
         cost = sum(item.most for item in taken.values())
         self._purse.out += cost
-        lines = [item.line for item in taken.values()]
         tried = False
 
         async def submit() -> str:
             nonlocal tried
-            found = await self._api.find(batch.token, batch.at, len(lines)) if tried else None
+            found = await self._api.find(batch.token, batch.at, batch.requests) if tried else None
             tried = True
+            lines = (self._api.line(name, item.body) for name, item in taken.items())
             return found or await self._api.submit(lines, batch.token)
 
         try:
@@ -252,7 +254,7 @@ class Desk:
         taken: dict[str, _Queued] = {}
         size, cost, left = 0, 0.0, self._purse.left
         for name, item in self._queue.items():
-            size, cost = size + len(item.line) + 1, cost + item.most
+            size, cost = size + item.size + 1, cost + item.most
             too_dear = left is not None and cost > left and (self.out or len(taken) >= FEWEST)
             if len(taken) >= self._most or (taken and size > self._api.limits.size) or too_dear:
                 break

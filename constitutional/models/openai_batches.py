@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
-from constitutional.errors import ModelError, RateLimitedError, TransientError
+from constitutional.errors import TransientError
 from constitutional.models.base import BatchLimits, BatchLine, BatchStatus
-from constitutional.models.http import raise_for_status
+from constitutional.models.batch_lines import LATEST, UPLOAD_SECONDS, among_latest, as_if_direct, joined
 
 if TYPE_CHECKING:
     from constitutional.models.openai import OpenAIModel
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 PATH = "/v1/chat/completions"
 LIMITS = BatchLimits(50_000, 100_000_000)
 """The provider takes 200 MB; half of it is as many requests as a driver should hold in memory."""
-UPLOAD_SECONDS = 1800.0
-LATEST = 100
-"""Batches looked through for one that was sent by a process that is dead."""
 
 
 class OpenAIBatches:
@@ -35,27 +32,21 @@ class OpenAIBatches:
         line = {"custom_id": name, "method": "POST", "url": PATH, "body": body}
         return json.dumps(line, ensure_ascii=False).encode("utf-8", "replace")
 
-    async def submit(self, lines: Sequence[bytes], token: str) -> str:
+    async def submit(self, lines: Iterable[bytes], token: str) -> str:
         client = self._model.client()
+        content = joined(lines, b"\n")
         with self._model.faults():
-            file = await client.files.create(
-                file=(f"{token}.jsonl", b"\n".join(lines)), purpose="batch", timeout=UPLOAD_SECONDS
-            )
+            file = await client.files.create(file=(f"{token}.jsonl", content), purpose="batch", timeout=UPLOAD_SECONDS)
             batch = await client.batches.create(
                 input_file_id=file.id, endpoint=PATH, completion_window="24h", metadata={"token": token}
             )
         return str(batch.id)
 
     async def find(self, token: str, since: float, requests: int) -> str | None:
-        client, seen = self._model.client(), 0
+        latest = self._model.client().batches.list(limit=LATEST)
         with self._model.faults():
-            async for batch in client.batches.list(limit=LATEST):
-                if (batch.metadata or {}).get("token") == token:
-                    return str(batch.id)
-                seen += 1
-                if seen >= LATEST:
-                    break
-        return None
+            found: Any = await among_latest(latest, lambda batch: (batch.metadata or {}).get("token") == token)
+        return None if found is None else str(found.id)
 
     async def look(self, batch: str) -> BatchStatus:
         client = self._model.client()
@@ -88,7 +79,8 @@ class OpenAIBatches:
             if int(response["status_code"]) == 200:
                 return BatchLine(name, response["body"])
             fault = (response.get("body") or {}).get("error") or {}
-            return BatchLine(name, error=self._error(int(response["status_code"]), fault))
+            status, message = int(response["status_code"]), fault.get("message")
+            return BatchLine(name, error=as_if_direct(self._model.id, status, message, fault.get("code")))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise TransientError(
                 f"{self._model.id}: a batch's results cannot be read: {line[:120]}", "malformed_reply"
@@ -100,14 +92,6 @@ class OpenAIBatches:
         return BatchLine(
             name, error=TransientError(f"{self._model.id}: in a batch: {fault.get('message')}", "server_error")
         )
-
-    def _error(self, status: int, fault: dict[str, Any]) -> ModelError:
-        try:
-            raise_for_status(self._model.id, status, str(fault.get("message") or ""), fault.get("code"), None)
-        except RateLimitedError as error:
-            return TransientError(error.message, "overloaded")
-        except ModelError as error:
-            return error
 
     async def cancel(self, batch: str) -> None:
         client = self._model.client()

@@ -146,12 +146,17 @@ class RecordedModel:
 
 def chat_value(identity: Mapping[str, Any], request: ChatRequest) -> list[Any]:
     """What the ledger's key is the digest of."""
-    return ["chat", dict(identity), request.identity()]
+    return ["chat", _plain(identity), request.identity()]
 
 
 def choose_value(identity: Mapping[str, Any], request: ChatRequest, options: tuple[str, ...]) -> list[Any]:
     """Sampling settings have no part in it: a choice is read from the first token's distribution."""
-    return ["choose", dict(identity), [request.messages, options]]
+    return ["choose", _plain(identity), [request.messages, options]]
+
+
+def _plain(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Not copied: it is held as long as its call waits, and thousands may."""
+    return identity if isinstance(identity, dict) else dict(identity)
 
 
 def drawn(request: ChatRequest, usual: Sampling, sample: int) -> ChatRequest:

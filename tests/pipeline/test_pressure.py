@@ -14,7 +14,8 @@ from constitutional.config.run import RunConfig
 from constitutional.core.messages import ChatRequest
 from constitutional.ledger import RunFolder
 from constitutional.models.throttle import Throttle
-from constitutional.pipeline.run import PRESSURE, WINDOW, run_prompts
+from constitutional.pipeline.driver import PRESSURE, WINDOW
+from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.state import RunState
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunResult
@@ -142,7 +143,7 @@ def test_as_many_calls_wait_as_are_answered_and_never_more(tmp_path: Path) -> No
 
 def test_prompts_that_are_begun_are_finished_before_more_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One check of an answer becomes as many as there are principles. While these fill the models, no prompt is begun."""
-    monkeypatch.setattr("constitutional.pipeline.run.LOOK", 0.0005)
+    monkeypatch.setattr("constitutional.pipeline.driver.LOOK", 0.0005)
     held_back = 0
 
     async def settled(stage: Stage) -> None:
