@@ -73,7 +73,7 @@ def resolve(run_file: Path | None, flags: dict[str, Any]) -> tuple[RunConfig, Pa
 def _from_here(path: Path) -> Path:
     """As somebody here would type it."""
     here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    return path.relative_to(here) if here in path.parents else path
 
 
 def pocket_runs() -> bool:

@@ -44,10 +44,10 @@ class RunFolder:
 
     def fresh(self) -> RunFolder:
         """This folder if it holds no run, else the first free ``NAME-2``, ``NAME-3``, …: nothing is ever deleted."""
-        folder, number = self, 1
+        folder, number, path = self, 1, self.path if self.path.name else self.path.absolute()
         while folder.started:
             number += 1
-            folder = RunFolder(self.path.with_name(f"{self.path.name}-{number}"))
+            folder = RunFolder(path.with_name(f"{path.name}-{number}"))
         return folder
 
     def lock(self) -> RunLock:

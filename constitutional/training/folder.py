@@ -24,7 +24,7 @@ BOARD = "runs"
 
 class OutFolder:
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path if path.name else path.absolute()
 
     @property
     def part(self) -> Path:

@@ -260,6 +260,16 @@ def test_the_folder_of_a_run_goes_on(cli: Cli) -> None:
     assert cli("generate", "empty").errors == ["error: empty: Is a directory"]
 
 
+@pytest.mark.parametrize("again", [("config.yaml",), ("--model", "scripted:demo", "--limit", "3", "--out", ".")])
+def test_from_inside_of_the_run_folder(cli: Cli, monkeypatch: pytest.MonkeyPatch, again: tuple[str, ...]) -> None:
+    first = ("generate", "--model", "scripted:demo", "--limit", "3", "--out", "runs/shop")
+    assert cli(*first).code == 0
+    monkeypatch.chdir("runs/shop")
+    assert cli("generate", *again).code == 0
+    assert cli("generate", *again, "--fresh").code == 0
+    assert sorted(path.name for path in Path("..").iterdir()) == ["shop", "shop-2"]
+
+
 def test_a_tilde_is_the_home_folder_where_no_shell_reads_it(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

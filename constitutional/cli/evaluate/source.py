@@ -140,4 +140,7 @@ def _here(name: str) -> str:
 
 
 def _out(run: Path | None) -> str:
-    return OUT if run is None else str(run.with_name(f"{run.stem}-{OUT}"))
+    if run is None:
+        return OUT
+    run = run if run.name else run.absolute()
+    return str(run.with_name(f"{run.stem}-{OUT}"))
