@@ -69,6 +69,7 @@ bench: .venv/installed-dev  ## Rerun the benchmarks and write their tables
 	$(BIN)/python -m benchmarks.dataset --save
 	$(BIN)/python -m benchmarks.prefix --save
 	$(BIN)/python -m benchmarks.vllm_efficiency --save
+	$(BIN)/python -m benchmarks.batches --save
 	$(BIN)/python -m benchmarks.driver --save
 	$(BIN)/python -m benchmarks.drills --save
 	$(BIN)/python -m docs.make_benchmark_tables

@@ -21,8 +21,8 @@ REGION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _ALL = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 PAGES = tuple(path for path in _ALL if REGION.search(path.read_text("utf-8")))
 IN_SUMMARY = (
-    "overhead", "scale", "limits", "crash", "dataset", "startup", "viewer", "prefix", "vllm_efficiency", "judges",
-    "pocket_base", "demo", "soft_labels", "evaluation", "refusals",
+    "overhead", "scale", "limits", "crash", "dataset", "startup", "viewer", "prefix", "vllm_efficiency", "batches",
+    "judges", "pocket_base", "demo", "soft_labels", "evaluation", "refusals",
 )  # fmt: skip
 """In this order; a benchmark that is not named here is not in the README's table."""
 

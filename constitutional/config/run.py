@@ -71,7 +71,11 @@ class BatchConfig(_Strict):
         gt=0,
         description="Hours; then a batch is cancelled and the rest asked directly, at the full price.",
     )
-    prompts: int = Field(default=10_000, gt=0, description="Prompts in work at once: about as many go into one batch.")
+    prompts: int | None = Field(
+        default=None,
+        gt=0,
+        description="Prompts in work at once; default: as many as ask about 1,500 questions at once.",
+    )
     poll: float = Field(default=60.0, gt=0, description="Seconds between two looks at a batch.")
 
 

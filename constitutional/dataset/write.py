@@ -10,6 +10,8 @@ The same traces give the same bytes, however often the run was interrupted."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import shutil
 from collections.abc import Iterator
@@ -61,6 +63,7 @@ def write_dataset(folder: RunFolder, *, complete: bool) -> bool:
         shutil.rmtree(part, ignore_errors=True)
         try:
             part.mkdir()
+            _give_back()
             _write(source, part)
             (part / SIGNATURE).write_text(signature)
             _swap(part, folder.dataset)
@@ -70,6 +73,13 @@ def write_dataset(folder: RunFolder, *, complete: bool) -> bool:
                 f"{folder.ledger}: run again when it can be"
             ) from error
     return True
+
+
+def _give_back() -> None:
+    """What the run has freed goes to the system before Arrow needs memory: the C library would keep it. Elsewhere than on
+    glibc there is nothing to do."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def selection(view: LedgerView, *, complete: bool) -> Selection:

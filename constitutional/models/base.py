@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice
 from constitutional.errors import ModelError
@@ -76,7 +76,7 @@ class BatchApi(Protocol):
         """The request as it stands in a batch: JSON."""
         ...
 
-    async def submit(self, lines: Sequence[bytes], token: str) -> str:
+    async def submit(self, lines: Iterable[bytes], token: str) -> str:
         """The batch's id. ``token`` is ours: it is kept with the batch where the provider keeps any."""
         ...
 
@@ -104,6 +104,13 @@ class BatchingModel(ChatModel, Protocol):
         ...
 
     def batches(self) -> BatchApi: ...
+
+
+@runtime_checkable
+class EngineModel(ChatModel, Protocol):
+    """A model whose engine runs in this process: it queues what it has no place for, and is never overloaded."""
+
+    has_queue: Literal[True]
 
 
 class NoLogprobs(Exception):  # noqa: N818 - a signal between adapter and caller, never shown to a user

@@ -1,23 +1,20 @@
-"""A model asked by a provider's batches, at half the price: requests gather until everything waits, go out as one batch,
+"""Where requests wait for a provider's batches, at half the price: they gather until everything waits, go out as one batch,
 and whoever waits for one of its replies goes on when it is there.
 
 - A batch goes out when nothing else can be done: every request in flight waits for a batch and no new one has come for a
   moment. So a wave of a run is one batch, whatever it consists of. A full batch goes out at once.
 - The first request of each kind is made directly: a wrong key, name or schema is known now and not tomorrow.
-- A request that expired or met a server error joins the next batch. After ``BATCH_TRIES`` it fails like any other call.
 - After ``max_wait`` a batch is cancelled: what it has answered is kept, the rest is asked directly at the full price."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
 from constitutional.core.digest import digest
-from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
+from constitutional.core.messages import Usage
 from constitutional.errors import (
     ModelError,
     ModelUnavailableError,
@@ -26,16 +23,13 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.ledger import BatchJournal, SentBatch
-from constitutional.models.base import BatchApi, BatchingModel, BatchLine, BatchStatus, ChatModel, Post
+from constitutional.models.base import BatchApi, BatchLine, BatchStatus, Post
 from constitutional.models.groups import joined_a_batch
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
 
-R = TypeVar("R", ChatReply, Choice)
-T = TypeVar("T")
 SHARE = 0.5
 """What a batch costs, of the price of the same calls made directly: at OpenAI and at Anthropic."""
-BATCH_TRIES = 3
 TICK, QUIET = 0.05, 0.5
 """Seconds: how often it is looked whether a batch should go out, and for how long nothing must have changed."""
 LONGEST_GATHER = 600.0
@@ -413,64 +407,3 @@ class Desk:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_exception(error)
-
-
-class BatchedModel:
-    """Implements ``base.ChatModel``. ``throttle`` is for what is asked directly."""
-
-    def __init__(self, direct: BatchingModel, desk: Desk, throttle: Throttle) -> None:
-        self._direct = direct
-        self._batched = direct.through(desk.post)
-        self._scout = direct.through(functools.partial(desk.scout, direct.post))
-        self._throttle = throttle
-        self._scouted: set[str] = set()
-        self._locks = {kind: asyncio.Lock() for kind in ("chat", "schema", "choose")}
-
-    @property
-    def id(self) -> str:
-        return self._direct.id
-
-    @property
-    def identity(self) -> Any:
-        return self._direct.identity
-
-    async def chat(self, request: ChatRequest) -> ChatReply:
-        return await self._ask("chat" if request.schema is None else "schema", lambda model: model.chat(request))
-
-    async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
-        return await self._ask("choose", lambda model: model.choose(request, options))
-
-    async def aclose(self) -> None:
-        await self._direct.aclose()
-
-    async def _ask(self, kind: str, ask: Callable[[ChatModel], Awaitable[R]]) -> R:
-        if kind not in self._scouted:
-            async with self._locks[kind]:
-                if kind not in self._scouted:
-                    with contextlib.suppress(AgainError):
-                        reply = await self._throttle.call(lambda: ask(self._scout))
-                        self._scouted.add(kind)
-                        return reply
-                    self._scouted.add(kind)
-        failures = 0
-        while True:
-            try:
-                reply = await ask(self._batched)
-            except AgainError:
-                continue
-            except GivenUpError:
-                return await self._throttle.call(lambda: ask(self._direct))
-            except TransientError as error:
-                failures += 1
-                if failures >= BATCH_TRIES:
-                    raise
-                self._throttle.retries[error.reason] += 1
-            else:
-                return replace(reply, usage=replace(reply.usage, share=SHARE))
-
-
-class Straight:
-    """A lane without a limit: the calls wait in a batch and not for a place."""
-
-    async def call(self, ask: Callable[[], Awaitable[T]]) -> T:
-        return await ask()

@@ -43,12 +43,15 @@ class Lane(Protocol):
 
 
 class Throttle:
-    """One per model and process; ``name`` is the model's, for whoever watches. ``clock`` is for tests."""
+    """One per model and process; ``name`` is the model's, for whoever watches. ``at_once``: no careful start, as with an
+    engine that has a queue of its own. ``clock`` is for tests."""
 
-    def __init__(self, most: int, *, clock: Callable[[], float] = monotonic, name: str = "") -> None:
+    def __init__(
+        self, most: int, *, clock: Callable[[], float] = monotonic, name: str = "", at_once: bool = False
+    ) -> None:
         self.name = name
         self.most = most
-        self.limit = float(min(most, START))
+        self.limit = float(most if at_once else min(most, START))
         self.active = 0
         self.rate: float | None = None
         """Calls per second, while the server is known to limit them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -54,6 +54,8 @@ class _Loaded:
 
 
 class TransformersModel:
+    has_queue: Literal[True] = True
+
     def __init__(self, model: LocalModel, options: TransformersOptions) -> None:
         self._model = model
         self._options = options

@@ -7,7 +7,7 @@ that uses this adapter needs an ``if __name__ == "__main__":`` guard. (The comma
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -71,6 +71,8 @@ class _Engine:
 
 
 class VLLMModel:
+    has_queue: Literal[True] = True
+
     def __init__(self, model: LocalModel, options: VLLMOptions) -> None:
         self._model = model
         self._options = options

@@ -31,6 +31,9 @@ before more are. ``WINDOW`` prompts per call are the most, whatever they wait fo
 LOOK = 0.02
 """Seconds until it is looked again whether there is room, where no prompt ends in between."""
 FEWEST = 4
+WAITING = 1500
+"""Questions that wait for a provider's batches at once, about, where a run does not say how many prompts may. Each holds
+14 kB or so with its text: the run stays under 150 MB."""
 
 Tracer = Callable[[Prompt], Awaitable[Trace]]
 """Makes the trace of one prompt: here, or elsewhere."""
@@ -90,7 +93,7 @@ class Driver:
         if self._state.pool is not None:
             window = max(FEWEST, self._config.concurrency * IN_WORK) * self._config.ray.replicas
         if self._assembly.models.desks:
-            window = max(window, self._config.batch.prompts)
+            window = self._config.batch.prompts or max(FEWEST, WAITING // questions(self._assembly))
         position = itertools.count()
         prompts = 0
         while batch := await asyncio.to_thread(ahead.next_batch):
@@ -242,6 +245,12 @@ class Driver:
             state.meter.calls_reused,
             message,
         )
+
+
+def questions(assembly: Assembly) -> int:
+    """How many of one prompt may wait side by side: each principle about each answer."""
+    constitution = assembly.constitution
+    return assembly.cast.responses * (1 if constitution.mode == "draw" else max(1, len(list(constitution))))
 
 
 def _too_many(state: RunState, config: RunConfig) -> str:

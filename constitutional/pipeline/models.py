@@ -12,8 +12,9 @@ from constitutional.core.digest import digest
 from constitutional.core.messages import Sampling
 from constitutional.errors import ConfigError, UnknownNameError, UsageError, near_matches
 from constitutional.ledger import BatchJournal, Ledger
-from constitutional.models.base import BatchingModel, ChatModel
-from constitutional.models.batch import BatchedModel, Desk, Purse, Waits
+from constitutional.models.base import BatchingModel, ChatModel, EngineModel
+from constitutional.models.batch import Desk, Purse, Waits
+from constitutional.models.batched import BatchedModel
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
 from constitutional.plugins import PluginHost
@@ -73,7 +74,8 @@ class Models:
                 raise ConfigError(
                     f"models.{name}.batch: {config.name} has no batches; `openai:` and `anthropic:` models have"
                 )
-            self.throttles[key] = Throttle(config.concurrency or self.config.concurrency, name=config.name)
+            most, queues = config.concurrency or self.config.concurrency, isinstance(self.adapters[key], EngineModel)
+            self.throttles[key] = Throttle(most, name=config.name, at_once=queues)
         return self.adapters[key]
 
     def by_batches(self, role: str, entry: str | None, ledger: Ledger, meter: Meter) -> BatchedModel | None:

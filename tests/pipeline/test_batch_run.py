@@ -146,6 +146,19 @@ def test_after_the_longest_wait_the_rest_is_asked_directly(tmp_path: Path, serve
     assert cost(tmp_path / "batched") == pytest.approx(cost(tmp_path / "direct"))
 
 
+def test_prompts_are_begun_as_their_questions_fit_in_memory(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two answers to a prompt and two principles are four questions at once: of 32, eight prompts."""
+    before = len(server.stats()["batches"])
+    monkeypatch.setattr("constitutional.pipeline.driver.WAITING", 32)
+    assert run(tmp_path / "default", server, "openai", True).status == "complete"
+    assert server.stats()["batches"][before] <= 8 * 2 - 1, "without the first, which is asked directly"
+    before = len(server.stats()["batches"])
+    assert run(tmp_path / "chosen", server, "openai", True, batch={"poll": 0.02, "prompts": 5}).status == "complete"
+    assert server.stats()["batches"][before] <= 5 * 2 - 1
+
+
 def test_a_budget_of_calls_is_exact_and_its_batch_is_waited_for(tmp_path: Path, server: Server) -> None:
     first = run(tmp_path, server, "openai", True, max_calls=20)
     assert (first.status, first.calls_made) == ("budget", 20)

@@ -13,8 +13,9 @@ import pytest
 from constitutional.config.run import RunConfig
 from constitutional.core.messages import ChatRequest
 from constitutional.ledger import RunFolder
-from constitutional.models.throttle import Throttle
+from constitutional.models.throttle import START, Throttle
 from constitutional.pipeline.driver import PRESSURE, WINDOW
+from constitutional.pipeline.models import Models
 from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.state import RunState
 from constitutional.plugins import PluginHost
@@ -172,3 +173,12 @@ def test_prompts_that_are_begun_are_finished_before_more_are(tmp_path: Path, mon
     stage, result = staged(tmp_path, play, rounds=1)
     assert held_back > PROMPTS // 3
     assert (result.status, result.prompts, stage.answered["policy"]) == ("complete", PROMPTS, PROMPTS)
+
+
+def test_an_engine_in_this_process_is_given_as_many_at_once_as_the_run_allows(tmp_path: Path) -> None:
+    """It has a queue of its own, and is not overloaded: a careful start would leave it places that nobody takes."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "config.json").write_text("{}")
+    named = {"policy": "vllm:folder", "critic": "transformers:folder", "judge": "scripted:demo"}
+    models = Models(RunConfig.model_validate({"models": named, "concurrency": 200}), PluginHost(), tmp_path)
+    assert [models.throttle(role).limit for role in named] == [200, 200, START]
