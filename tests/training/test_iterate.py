@@ -11,9 +11,11 @@ import yaml
 from click.testing import CliRunner, Result
 
 from constitutional.cli.iterate import command, settings_of
+from constitutional.config.run import read_run
 from constitutional.errors import ConfigError, PromptFileError, UsageError
 from constitutional.ledger import LedgerView
 from constitutional.training.iterate.rounds import RoundFolder, pinned, spent_in
+from constitutional.training.iterate.settings import first_model
 from constitutional.training.run import train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import GOOD, pair, write
@@ -183,6 +185,11 @@ def test_what_cannot_be_meant_is_said(tmp_path: Path, tiny: Path) -> None:
     with pytest.raises(PromptFileError, match="some of both"):
         iterate(run_file(tmp_path / "here", tiny, limit=1), out)
     assert not out.exists()
+
+
+def test_the_pocket_model_is_trained_by_its_name(tmp_path: Path, tiny: Path) -> None:
+    run = read_run(run_file(tmp_path, tiny, models={"policy": "pocket:base"}))
+    assert first_model(run, tmp_path, None) == "pocket:base"
 
 
 def test_roles_keep_the_model_that_they_begin_with(tmp_path: Path, tiny: Path) -> None:

@@ -142,6 +142,8 @@ def first_model(run: RunConfig, base: Path, given: str | None) -> str:
     provider, _, name = run.models["policy"].name.partition(":")
     if given is not None:
         return given
+    if provider == "pocket":
+        return run.models["policy"].name
     if provider not in TRAINED_HERE:
         raise UsageError(
             f"{provider}:{name} answers, and cannot be trained here: make the policy a transformers: or vllm: model, or "
