@@ -33,7 +33,7 @@ from constitutional.config.judge_card import JudgeCard, Measured
 from constitutional.config.run import RunConfig
 from constitutional.core.records import Judgement
 from constitutional.ledger import RunFolder
-from constitutional.pipeline.prompts import RowFault
+from constitutional.pipeline.rows import RowFault
 from constitutional.plugins import PluginHost
 from tests.support import judges
 

@@ -28,7 +28,8 @@ from constitutional.core.records import Message, Prompt, Response
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.models.meter import Meter
 from constitutional.pipeline.arena import LiveArena
-from constitutional.pipeline.setup import assemble, recorded
+from constitutional.pipeline.bind import recorded
+from constitutional.pipeline.setup import assemble
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import PluginHost
 from constitutional.roles import Judge, Setup

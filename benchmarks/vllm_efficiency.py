@@ -1,11 +1,14 @@
 """How much of vLLM's own throughput a whole run reaches.
 
-    python -m benchmarks.vllm_efficiency [--prompts 32] [--runs 3] [--model NAME] [--engine JSON] [--json] [--save]
+    python -m benchmarks.vllm_efficiency [--prompts 32] [--runs 3] [--model NAME] [--engine JSON]
+        [--profile] [--json] [--save]
 
 A run (answers, critiques, revisions, scores, judgements, interleaved) is made with an in-process vLLM, and what reaches the
 engine is recorded: token ids and sampling parameters. Then the very same requests go straight to an ``AsyncLLM`` of its
 own process, all at once and in the same order, with nothing else to do. Prompt and generated tokens per second are compared,
 from the first request to the last reply. Each is a fresh process with a cold cache, in turns.
+
+``--profile`` shows instead which functions the event loop's thread of a run spends its time in.
 
 Without ``--model`` a model is made on the spot, for a CPU. On a GPU name a real one:
 ``--model Qwen/Qwen3-4B-Instruct-2507 --engine '{"max_model_len": 8192}' --prompts 512``."""
@@ -14,9 +17,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
-import os
 import pickle
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,11 +28,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.event_loop import profiled
 from benchmarks.measure import median, report, table
 from benchmarks.overhead import write_prompts
 
 CPU_ENGINE = {"enforce_eager": True, "dtype": "float32", "max_model_len": 2048, "max_num_seqs": 64}
 IN_FLIGHT = 256
+PROFILE = "profile.md"
+FAULT = re.compile(r"^(?:\((?P<process>\w+)[^)]*\).*\] )?(?P<words>[\w.]*(?:Error|Exception|Interrupt|error): .*)")
+"""A line of a log that names what was raised, by a process of vLLM's or by the child itself."""
 WORDS = ["polite", "short", "honest about what it does not know", "free of numbers"]
 
 
@@ -43,7 +51,7 @@ def config_of(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ours(folder: Path, out: Path) -> dict[str, float]:
+def ours(folder: Path, out: Path, profile: bool) -> dict[str, float]:
     """A run, with every request that reaches the engine written down."""
     from constitutional.config.run import RunConfig
     from constitutional.ledger import RunFolder
@@ -52,45 +60,49 @@ def ours(folder: Path, out: Path) -> dict[str, float]:
     from constitutional.plugins import PluginHost
 
     requests: list[tuple[float, list[int], Any]] = []
-    span = [0.0, 0.0, 0.0, 0.0]
+    ends: list[float] = []
+    cpu: list[float] = []
+    tokens = [0, 0]
     generate = VLLMModel._generate
 
     async def recording(self: VLLMModel, engine: Any, prompt: list[int], params: Any) -> Any:
         requests.append((time.monotonic(), prompt, params))
+        cpu.append(time.process_time())
         output = await generate(self, engine, prompt, params)
-        span[1] = time.monotonic()
-        span[2] += len(output.prompt_token_ids)
-        span[3] += len(output.outputs[0].token_ids)
+        ends.append(time.monotonic())
+        cpu.append(time.process_time())
+        tokens[0] += len(output.prompt_token_ids)
+        tokens[1] += len(output.outputs[0].token_ids)
         return output
 
     VLLMModel._generate = recording  # type: ignore[method-assign]
     config = RunConfig.model_validate(json.loads((folder / "config.json").read_text()))
     run_folder = RunFolder(out / "run")
     run_folder.create()
-    cpu = time.process_time()
-    asyncio.run(run_prompts(config, run_folder, PluginHost(), folder))
-    used = time.process_time() - cpu
+    run = run_prompts(config, run_folder, PluginHost(), folder)
+    if profile:
+        _, account = profiled(run)
+        (out / PROFILE).write_text(account)
+    else:
+        asyncio.run(run)
     requests.sort(key=lambda request: request[0])
     (folder / "requests.pickle").write_bytes(pickle.dumps([(prompt, params) for _, prompt, params in requests]))
-    return _figures(span[1] - requests[0][0], span[2], span[3], len(requests), used)
+    begins, places = [request[0] for request in requests], config.models["policy"].options["engine"].get("max_num_seqs")
+    spare = {} if places is None else {"time_with_free_places": not_full(begins, ends, int(places))}
+    return _figures(ends[-1] - begins[0], tokens[0], tokens[1], len(requests), cpu[-1] - cpu[0]) | spare
 
 
 def bare(folder: Path, engine: dict[str, Any], model: str) -> dict[str, float]:
-    """The recorded requests, straight to the engine."""
-    from constitutional.models.vllm_engine import ENVIRONMENT
+    """The recorded requests, straight to an engine that is started just as a run starts its own."""
+    from constitutional.models.vllm_engine import SharedEngine
 
-    os.environ |= {**ENVIRONMENT, **os.environ}
-    from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.inputs import tokens_input
-    from vllm.platforms import current_platform
-    from vllm.v1.engine.async_llm import AsyncLLM
-
-    if current_platform.is_cpu():
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    shared = SharedEngine(model, model, None, engine)
     requests = pickle.loads((folder / "requests.pickle").read_bytes())
 
     async def run() -> dict[str, float]:
-        llm = AsyncLLM.from_engine_args(AsyncEngineArgs(model, disable_log_stats=True, **engine))
+        from vllm.inputs import tokens_input
+
+        llm = await shared.engine.get()
         tokens = [0, 0]
 
         async def ask(number: int, prompt: list[int], params: Any) -> None:
@@ -98,13 +110,24 @@ def bare(folder: Path, engine: dict[str, Any], model: str) -> dict[str, float]:
             tokens[0] += len(outputs[-1].prompt_token_ids)
             tokens[1] += len(outputs[-1].outputs[0].token_ids)
 
+        shared.joined()
         began, cpu = time.monotonic(), time.process_time()
         await asyncio.gather(*(ask(number, *request) for number, request in enumerate(requests)))
         seconds, used = time.monotonic() - began, time.process_time() - cpu
-        llm.shutdown()
+        await shared.left()
         return _figures(seconds, tokens[0], tokens[1], len(requests), used)
 
     return asyncio.run(run())
+
+
+def not_full(begins: list[float], ends: list[float], places: int) -> float:
+    """The share of the time in which the engine had fewer requests than it works on at once."""
+    steps = sorted([(at, 1) for at in begins] + [(at, -1) for at in ends])
+    inside, short = 0, 0.0
+    for (at, change), (following, _) in itertools.pairwise(steps):
+        inside += change
+        short += (following - at) * (inside < places)
+    return short / (steps[-1][0] - steps[0][0])
 
 
 def _figures(seconds: float, prompt: float, generated: float, calls: int, cpu: float) -> dict[str, float]:
@@ -121,19 +144,11 @@ def _figures(seconds: float, prompt: float, generated: float, calls: int, cpu: f
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if options.model is None:
-            from tests.support.tiny_model import make_tiny_model
-
-            options.model = str(make_tiny_model(folder / "model", hidden=512, layers=8, context=2048))
-            options.engine = {**CPU_ENGINE, **options.engine}
-        write_prompts(folder / "prompts.jsonl", options.prompts)
-        (folder / "config.json").write_text(json.dumps(config_of(options, folder)))
+        prepare(options, folder)
         found: dict[str, list[dict[str, float]]] = {"ours": [], "AsyncLLM": []}
         for number in range(options.runs):
-            out = folder / f"run{number}"
-            out.mkdir()
             for kind in found:
-                found[kind].append(_child(kind, folder, out, options))
+                found[kind].append(child(kind, folder, folder / f"run{number}", options))
                 print(kind, found[kind][-1], file=sys.stderr)
     ratios = [
         a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(found["ours"], found["AsyncLLM"], strict=True)
@@ -145,16 +160,56 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "prompts": options.prompts,
         "runs": options.runs,
         "medians": medians,
+        "ratios": ratios,
         "ratio": median(ratios),
     }
 
 
-def _child(kind: str, folder: Path, out: Path, options: argparse.Namespace) -> dict[str, float]:
+def profile(options: argparse.Namespace) -> str:
+    """Of one run, in Markdown."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(options, folder)
+        child("ours", folder, folder / "run", options)
+        return (folder / "run" / PROFILE).read_text()
+
+
+def prepare(options: argparse.Namespace, folder: Path) -> None:
+    """Everything that both sides need."""
+    if options.model is None:
+        from tests.support.tiny_model import make_tiny_model
+
+        options.model = str(make_tiny_model(folder / "model", hidden=512, layers=8, context=2048))
+        options.engine = {**CPU_ENGINE, **options.engine}
+    write_prompts(folder / "prompts.jsonl", options.prompts)
+    (folder / "config.json").write_text(json.dumps(config_of(options, folder)))
+
+
+def child(kind: str, folder: Path, out: Path, options: argparse.Namespace) -> dict[str, float]:
+    """One side, in a process of its own."""
+    out.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "benchmarks.vllm_efficiency", "--child", kind, str(folder), str(out)]
     command += ["--model", options.model, "--engine", json.dumps(options.engine)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    command += ["--profile"] if options.profile and kind == "ours" else []
+    with (out / f"{kind}.log").open("w+") as log:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True, check=False)
+        log.seek(0)
+        said = log.read()
+    if done.returncode != 0:
+        side = "a run of ours" if kind == "ours" else "the bare AsyncLLM"
+        raise SystemExit(f"error: {side} ended with exit code {done.returncode}: {last_words(said)}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def last_words(log: str) -> str:
+    """What was wrong first, in the words of the process nearest to it: those around it only say that it died."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    faults = [found for line in lines if (found := FAULT.search(line))]
+    for process in ("Worker", "EngineCore", ""):
+        if named := [found for found in faults if (found["process"] or "").startswith(process)]:
+            return named[0]["words"]
+    return lines[-1] if lines else "it said nothing"
 
 
 def summary(figures: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -183,14 +238,24 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--model", help="a model folder or a Hub name; default: one that is made on the spot")
     parser.add_argument("--engine", type=json.loads, default={}, help="vLLM's engine options, as JSON")
+    parser.add_argument(
+        "--profile", action="store_true", help="where the time of a run's event loop goes, and nothing else"
+    )
     parser.add_argument("--child", nargs=3, metavar=("KIND", "FOLDER", "OUT"), help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/vllm_efficiency.json")
     options = parser.parse_args()
     if options.child:
         kind, folder, out = options.child
-        work = ours(Path(folder), Path(out)) if kind == "ours" else bare(Path(folder), options.engine, options.model)
+        work = (
+            ours(Path(folder), Path(out), options.profile)
+            if kind == "ours"
+            else bare(Path(folder), options.engine, options.model)
+        )
         print(json.dumps(work))
+        return
+    if options.profile:
+        print(profile(options))
         return
     figures = measure(options)
     print(f"{figures['ratio']:.3f} of vLLM's own tokens per second", file=sys.stderr)

@@ -3,10 +3,8 @@ killed audit goes on where it was."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from constitutional.audit.attacks import Attacked
@@ -16,42 +14,18 @@ from constitutional.config.run import RunConfig
 from constitutional.core.constitution import Constitution
 from constitutional.core.records import Judgement, Reason
 from constitutional.core.ruling import TIED, rule
-from constitutional.errors import ModelError, PromptFileError, RunStoppedError, near_matches
+from constitutional.errors import ModelError, PromptFileError, near_matches
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.models.meter import Meter
-from constitutional.models.throttle import Throttle
 from constitutional.pipeline.arena import LiveArena
-from constitutional.pipeline.setup import Assembly, Bind, assemble, recorded
+from constitutional.pipeline.bind import Bind, NoModel, recorded
+from constitutional.pipeline.progress import Progress
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import ENDS_THE_RUN, Cast
-from constitutional.pipeline.unnamed import NoModel
 from constitutional.plugins import PluginHost
 
-WINDOW = 2
-"""Pairs in work per call in flight."""
-
-
-@dataclass(slots=True)
-class Asking:
-    """How it is going, and the way to end it: calls on their way finish, no other starts."""
-
-    total: int
-    meter: Meter
-    throttles: dict[str, Throttle]
-    done: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
-
-    def stop(self, why: str) -> None:
-        if self.meter.stopping is not None:
-            for task in self.tasks:
-                task.cancel()
-        self.meter.stopping = why
-        for throttle in self.throttles.values():
-            throttle.stop(why)
-
-
 NAME_A_MODEL = "this judge asks a model: name it with --model PROVIDER:NAME, or --judge PROVIDER:NAME"
-Started = Callable[[Asking], None]
+Started = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +35,7 @@ class Answers:
     verdicts: list[Verdict]
     attacks: list[tuple[Attacked, Verdict]]
     assembly: Assembly
-    asking: Asking
+    progress: Progress
 
 
 def for_audit(config: RunConfig) -> RunConfig:
@@ -126,30 +100,19 @@ async def _ask(
 ) -> Answers:
     check_principles(assembly.constitution, pairs)
     asked = [*pairs, *(attack.pair for attack in attacks)]
-    asking = Asking(len(asked), meter, assembly.models.throttles)
+    progress = Progress(meter)
     found: list[Verdict | None] = [None] * len(asked)
-    waiting = iter(range(len(asked)))
 
-    async def work() -> None:
-        for place in waiting:
-            found[place] = await _verdict(asked[place], assembly.cast, asking)
-            asking.done += 1
+    async def work(place: int, pair: Labelled) -> None:
+        found[place] = await _verdict(pair, assembly.cast, progress)
 
-    workers = min(max(4, config.concurrency * WINDOW), max(1, len(asked)))
-    asking.tasks = [asyncio.create_task(work()) for _ in range(workers)]
+    progress.begin("comparisons", len(asked), assembly.models.throttles)
     if started is not None:
-        started(asking)
-    try:
-        await asyncio.gather(*asking.tasks)
-    except asyncio.CancelledError as error:
-        raise RunStoppedError("interrupted") from error
-    finally:
-        for task in asking.tasks:
-            task.cancel()
-        await asyncio.gather(*asking.tasks, return_exceptions=True)
+        started(progress)
+    await progress.each(asked, work, config.concurrency)
     verdicts = [verdict for verdict in found if verdict is not None]
     own = list(zip(attacks, verdicts[len(pairs) :], strict=True))
-    return Answers(verdicts[: len(pairs)], own, assembly, asking)
+    return Answers(verdicts[: len(pairs)], own, assembly, progress)
 
 
 def check_principles(constitution: Constitution, pairs: Sequence[Labelled]) -> None:
@@ -165,17 +128,17 @@ def check_principles(constitution: Constitution, pairs: Sequence[Labelled]) -> N
         )
 
 
-async def _verdict(pair: Labelled, cast: Cast, asking: Asking) -> Verdict:
+async def _verdict(pair: Labelled, cast: Cast, progress: Progress) -> Verdict:
     """What goes wrong with one pair costs that pair; only what ends everything is raised."""
     try:
         judgements = await _judgements(pair, cast)
     except ENDS_THE_RUN:
         raise
     except ModelError as error:
-        asking.failures[error.reason] += 1
+        progress.failures[error.reason] += 1
         return Verdict(pair, None, None, None, because=str(error), failure=error.reason)
     except Exception as error:
-        asking.failures[Reason.PLUGIN_FAILED] += 1
+        progress.failures[Reason.PLUGIN_FAILED] += 1
         because = f"{type(error).__name__}: {error}"
         return Verdict(pair, None, None, None, because=because, failure=Reason.PLUGIN_FAILED)
     return verdict_of(pair, judgements, cast.constitution)
@@ -217,8 +180,7 @@ def only(constitution: Constitution, principle_id: str) -> Constitution:
 
 
 def _meter(config: RunConfig, path: Path, own_ledger: bool) -> Meter:
-    if not own_ledger or (config.max_calls is None and config.max_cost is None):
+    if not own_ledger:
         return Meter(config.max_calls, config.max_cost)
     with LedgerView(path) as view:
-        calls, cost = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
-    return Meter(config.max_calls, config.max_cost, started=calls, cost=cost)
+        return Meter.of_folder(view, config.max_calls, config.max_cost)

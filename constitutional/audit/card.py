@@ -62,7 +62,7 @@ def data_of(labels: Labels, verdicts: Sequence[Verdict], of_run: int = 0) -> Dat
 def _asked_its_model(answers: Answers) -> bool:
     """Whether any verdict needed the judge's own model: rules and reward models do not."""
     own = answers.assembly.judge.model.get("model")
-    return any(model == own for _, model in answers.asking.meter.counts)
+    return any(model == own for _, model in answers.progress.meter.counts)
 
 
 def _check_answered(verdicts: Sequence[Verdict]) -> None:

@@ -10,7 +10,7 @@ from constitutional.audit.pairs import Labelled
 from constitutional.audit.rows import Readings, labelled_of
 from constitutional.errors import PromptFileError
 from constitutional.ledger.labels import LabelFile
-from constitutional.pipeline.prompts import RowFault, rows_of
+from constitutional.pipeline.rows import RowFault, rows_of
 
 MOST_SHOWN = 12
 """Bad rows that a message lists."""

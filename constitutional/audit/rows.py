@@ -13,7 +13,8 @@ from constitutional.audit.pairs import TIE, Labelled, answer
 from constitutional.core.digest import PAIR, pair_id, random_for
 from constitutional.core.records import Message, Messages, Prompt
 from constitutional.errors import near_matches
-from constitutional.pipeline.prompts import RowFault, prompt_of
+from constitutional.pipeline.prompts import prompt_of
+from constitutional.pipeline.rows import RowFault
 
 WORDS = {
     "a": 1.0, "first": 1.0, "left": 1.0, "answer a": 1.0, "response a": 1.0, "model_a": 1.0, "1": 1.0,

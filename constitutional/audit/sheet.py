@@ -16,7 +16,7 @@ from constitutional.audit.pairs import Labelled
 from constitutional.audit.rows import escaped
 from constitutional.core.digest import PAIR
 from constitutional.errors import UsageError
-from constitutional.pipeline.prompts import RowFault, rows_of
+from constitutional.pipeline.rows import RowFault, rows_of
 
 COLUMNS = ("id", "prompt", "a", "b", "label", "comment", "drawn_by", "messages")
 INSTRUCTIONS = """\

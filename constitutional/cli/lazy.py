@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from keyword import iskeyword
 from typing import Any
 
 import click
 
 
 class LazyGroup(click.Group):
-    """Knows every command's name and line of help; ``module`` says where its code is, as ``package.{}``."""
+    """Knows every command's name and line of help; ``module`` says where its code is, as ``package.{}``, with ``_`` behind
+    a name that Python has for itself."""
 
     def __init__(self, *args: Any, lines: Mapping[str, str], module: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -23,7 +25,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.lines:
             return None
-        module = importlib.import_module(self._module.format(cmd_name))
+        module = importlib.import_module(self._module.format(f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name))
         command: click.Command = module.command
         return command
 

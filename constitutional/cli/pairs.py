@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from constitutional.config.run import PluginConfig, RunConfig
     from constitutional.dataset.tally import Tally
     from constitutional.pipeline.opened import OpenRun
-    from constitutional.pipeline.strategies import Tried
+    from constitutional.pipeline.strategies.tried import Tried
 
 
 @click.command("pairs")
@@ -83,7 +83,7 @@ class _Comparison:
 
     def tried(self, strategies: Sequence[PluginConfig], *, keep: bool) -> list[Tried]:
         from constitutional.dataset.tally import Tally
-        from constitutional.pipeline.strategies import try_strategies
+        from constitutional.pipeline.strategies.tried import try_strategies
 
         self.tallies = [Tally() for _ in strategies]
         found = try_strategies(
@@ -176,7 +176,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def _strategies(named: str | None, comparison: _Comparison) -> list[PluginConfig]:
     """The run's own goes as it stands in the run file, with its options; without names it comes first."""
     from constitutional.config.run import PluginConfig
-    from constitutional.pipeline.strategies import strategy_of
+    from constitutional.pipeline.strategies.tried import strategy_of
 
     own = comparison.own
     if named is None:
@@ -203,7 +203,7 @@ def _write(run: Path, out: Path, config: RunConfig, tried: Tried, accept_incompl
     from constitutional.dataset.write import write_dataset
     from constitutional.errors import LedgerError, UsageError
     from constitutional.ledger import RunFolder
-    from constitutional.pipeline.retell import retell
+    from constitutional.pipeline.strategies.retell import retell
 
     name = tried.strategy.plugin
     if tried.calls and not accept_incomplete:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +17,9 @@ from constitutional.core.plain import one_line
 from constitutional.ledger import RunFolder
 from constitutional.models.batch import Desk
 from constitutional.models.meter import RoleCount
-from constitutional.pipeline.run import Stop, run_prompts
+from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.state import RunState
+from constitutional.pipeline.stop import Stop, on_interrupt
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunResult
 
@@ -41,7 +41,6 @@ async def run_with_progress(
     """The result, the final counts, and whether it was asked to end at once. ``log`` takes the place of the display;
     ``started`` is given the counts too."""
     stop, display = Stop(), Display(quiet=quiet, log=log)
-    loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
         stop.ask()
@@ -51,25 +50,21 @@ async def run_with_progress(
             again = "stopping now" if stop.now.is_set() else "finishing the calls in flight (again: stop now)"
             click.echo(f"\ninterrupted: {again}", err=True)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted)
-
     def begin(state: RunState) -> None:
         display.begin(state)
         for listener in (started, log.begin if log is not None else None):
             if listener is not None:
                 listener(state)
 
-    ticker = asyncio.create_task(display.tick())
-    try:
-        result = await run_prompts(config, folder, host, base, stop=stop, started=begin)
-    finally:
-        ticker.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticker
-        display.end()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    with on_interrupt(interrupted):
+        ticker = asyncio.create_task(display.tick())
+        try:
+            result = await run_prompts(config, folder, host, base, stop=stop, started=begin)
+        finally:
+            ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticker
+            display.end()
     assert display.state is not None
     return result, display.state, stop.now.is_set()
 

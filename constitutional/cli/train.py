@@ -12,7 +12,8 @@ from constitutional.cli.grouped import Grouped
 from constitutional.errors import EXIT_INTERRUPTED, EXIT_TOO_MANY_FAILURES
 
 if TYPE_CHECKING:
-    from constitutional.training.run import Ready, TrainResult
+    from constitutional.training.ready import Ready
+    from constitutional.training.run import TrainResult
     from constitutional.training.settings import TrainSettings
 
 SHOWN = (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy"), ("reward", "held-out reward"))
@@ -201,7 +202,8 @@ def _names(text: str) -> list[str]:
 def _launched(settings: TrainSettings, as_json: bool) -> int:
     """What can be known to be wrong is said by this process, once, and not by each of the others."""
     from constitutional.training.launch import launch
-    from constitutional.training.run import TrainResult, begin, stopped_by_guard, train
+    from constitutional.training.ready import begin
+    from constitutional.training.run import TrainResult, stopped_by_guard, train
 
     folder, _ = begin(settings)
     if folder.record is not None:
@@ -216,7 +218,7 @@ def _launched(settings: TrainSettings, as_json: bool) -> int:
 
 def _show_plan(settings: TrainSettings, as_json: bool) -> int:
     from constitutional.training.estimate import command_of, estimate
-    from constitutional.training.run import begin
+    from constitutional.training.ready import begin
 
     _, ready = begin(settings)
     plans = [asdict(plan) for plan in estimate(ready)]

@@ -55,6 +55,12 @@ class ModelConfig(_Strict):
             raise ValueError(f"{name!r} is not of the form provider:model, for example openai:gpt-4o-mini")
         return name
 
+    def placed(self, base: Path) -> ModelConfig:
+        """A model in a local folder or file, by its whole path."""
+        provider, _, name = self.name.partition(":")
+        path = base / name
+        return self.model_copy(update={"name": f"{provider}:{path.absolute()}"}) if path.exists() else self
+
 
 class BatchConfig(_Strict):
     """How a run waits for batches, where a model is asked by them."""
@@ -211,6 +217,18 @@ class RunConfig(_Strict):
         if wanted is not None or role in self.models:
             return wanted or role
         return "judge" if role == "scorer" and "judge" in self.models else "policy"
+
+    def placed(self, base: Path) -> RunConfig:
+        """With whole paths, so that it is this very run from wherever it is called. ``base`` is where its own start."""
+        here: dict[str, Any] = {"models": {name: model.placed(base) for name, model in self.models.items()}}
+        for name, value in (
+            ("prompts", self.prompts),
+            ("constitution", self.constitution),
+            ("judge_card", self.judge_card),
+        ):
+            if value is not None and (base / value.partition("#")[0]).exists():
+                here[name] = str((base / value).absolute())
+        return self.model_copy(update=here)
 
     def dump(self) -> str:
         """The resolved configuration as YAML: what was used, every default written out."""

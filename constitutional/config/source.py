@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from constitutional.config.yaml_advice import advice
 from constitutional.errors import ConfigError, near_matches
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,11 +27,6 @@ EXPECTED = {
     "dict_type": "a mapping of keys",
     "model_type": "a mapping of keys",
     "invalid-json-value": "a plain value",
-}
-HINTS = {
-    "expected ',' or '}', but got '?'": "inside { } a text with a question mark has to stand in quotes",
-    "mapping values are not allowed here": "put a text with a colon in it in quotes, or under `>`",
-    "found character '\\t' that cannot start any token": "indent with spaces",
 }
 
 
@@ -65,7 +61,7 @@ class Source:
             raise ConfigError(f"{path}: no such file") from error
         except UnicodeDecodeError as error:
             at = _end_of(error.object[: error.start].decode("utf-8"))
-            raise ConfigError(f"{path}:{at}: not UTF-8 at byte {error.start}") from error
+            raise ConfigError(f"{path}:{at}: not UTF-8 at byte {error.start}: save the file as UTF-8") from error
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror}") from error
 
@@ -81,7 +77,7 @@ class Source:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
-            raise ConfigError(f"{where}: not valid YAML: {_said(error)}") from error
+            raise ConfigError(f"{where}: not valid YAML: {_said(error, text)}") from error
         except yaml.reader.ReaderError as error:
             found = f"the character U+{error.character:04X} is not allowed"
             raise ConfigError(f"{path}:{_end_of(text[: error.position])}: not valid YAML: {found}") from error
@@ -144,6 +140,8 @@ class Source:
     def _explain(self, model: type[BaseModel], item: Any) -> str:
         kind, key = item["type"], ".".join(str(part) for part in self._loc_of(item))
         if kind == "extra_forbidden":
+            if item["input"] is None and " " in str(item["loc"][-1]):
+                return "unknown key: inside { } a text with a comma in it has to stand in quotes"
             return "unknown key" + near_matches(str(item["loc"][-1]), _keys_at(model, item["loc"][:-1]))
         if kind == "missing":
             return "this key is required"
@@ -179,13 +177,14 @@ def _end_of(text: str) -> str:
     return f"{text.count(chr(10)) + 1}:{len(text) - text.rfind(chr(10))}"
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
-    problem = str(error.problem)
+def _said(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What the parser found, and what to do about it."""
+    problem, to_do = str(error.problem), advice(error, text)
     if problem.startswith("but "):
-        return f"{error.context}, {problem}"
-    if problem == "found unexpected end of stream" and error.context_mark is not None:
-        return f"{problem} {error.context} from line {error.context_mark.line + 1}"
-    return f"{problem}: {HINTS[problem]}" if problem in HINTS else problem
+        problem = f"{error.context}, {problem}"
+    elif problem == "found unexpected end of stream" and error.context_mark is not None:
+        problem = f"{problem} {error.context} from line {error.context_mark.line + 1}"
+    return f"{problem}: {to_do}" if to_do else problem
 
 
 class _Places:

@@ -23,6 +23,7 @@ def plain(text: str) -> str:
     return "".join(one for one in ESCAPE.sub("", text) if one in "\n\t" or one in JOINERS or one.isprintable())
 
 
-def one_line(text: str) -> str:
-    """The same with a space for every line break and tab."""
-    return plain(re.sub(r"[\r\n\t\v\f\x85\u2028\u2029]+", " ", text))
+def one_line(text: str, most: int | None = None) -> str:
+    """The same with a space for every line break and tab; at most so many characters."""
+    line = plain(re.sub(r"[\r\n\t\v\f\x85\u2028\u2029]+", " ", text))
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"

@@ -26,7 +26,6 @@ from constitutional.ledger.sifted import Drops, create_sifted
 
 By = Literal["prompt", "pair"]
 COMPLETE = "complete"
-CALLS = 1000
 SESSION = 1
 
 

@@ -12,7 +12,7 @@ from constitutional.config.run import ModelConfig, RunConfig
 from constitutional.core.digest import canonical
 from constitutional.errors import UsageError
 from constitutional.evaluation.settings import EvaluateSettings, Named, checked, model_entry
-from constitutional.pipeline.setup import Models, sampling_of
+from constitutional.pipeline.models import Models, sampling_of
 from constitutional.plugins import PluginHost
 
 BASE, TUNED = "base", "tuned"

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from constitutional.config.constitution import constitution_digest
 from constitutional.config.run import PartConfig
-from constitutional.evaluation.ask import Weighing
+from constitutional.evaluation.ask import Asked
 from constitutional.evaluation.compare import PERPLEXITY, Difference, compared, judged, measured, win_rates
 from constitutional.evaluation.contenders import BASE
 from constitutional.evaluation.gate import judge_gate
 from constitutional.evaluation.measures import about, games_of, measures_of, said_by
 from constitutional.evaluation.rating import rating
+from constitutional.evaluation.ready import Ready
 from constitutional.evaluation.result import Evaluation, Measured
+from constitutional.evaluation.weigh import Weighing
 from constitutional.ledger import LedgerView
-
-if TYPE_CHECKING:
-    from constitutional.evaluation.run import Asked, Ready
 
 
 def evaluation_of(ready: Ready, weigher: Weighing, asked: Asked, view: LedgerView) -> Evaluation:

@@ -14,7 +14,8 @@ from constitutional.core.digest import digest
 from constitutional.errors import UsageError
 from constitutional.evaluation.measures import Parts
 from constitutional.models.work import Worker
-from constitutional.pipeline.setup import Bind, Models
+from constitutional.pipeline.bind import Bind
+from constitutional.pipeline.models import Models
 
 PASSAGE = 800
 """So many characters at most."""

@@ -6,12 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from constitutional.core.constitution import Constitution
-from constitutional.evaluation.progress import Progress
-from constitutional.evaluation.run import ask_all, prepare
+from constitutional.evaluation.ask import ask_all
+from constitutional.evaluation.ready import prepare
 from constitutional.evaluation.settings import EvaluateSettings
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.models.meter import Meter
 from constitutional.pipeline.counting import Counting
+from constitutional.pipeline.progress import Progress
 from constitutional.plugins import PluginHost
 
 

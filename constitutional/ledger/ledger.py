@@ -95,6 +95,11 @@ class LedgerView:
         value: str | None = self.one("SELECT value FROM meta WHERE key=?", key)
         return value
 
+    def spent(self) -> tuple[int, float]:
+        """Calls and money of everything that it holds."""
+        calls, cost = next(self.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
+        return int(calls), float(cost)
+
     def close(self) -> None:
         self._connection.close()
 

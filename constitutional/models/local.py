@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from jinja2 import TemplateError as JinjaError
 
 from constitutional.core.digest import digest
-from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
+from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.base import split_reasoning
 
 if TYPE_CHECKING:
@@ -188,6 +188,27 @@ class Renderer:
         """The answer and the reasoning before it, also where the template itself opened its block."""
         opened = "</think>" in text and self.tokenizer.decode(prompt[-16:]).rstrip().endswith("<think>")
         return split_reasoning(f"<think>{text}" if opened else text)
+
+
+def prepare_transformers(name: str) -> None:
+    """Import what a model that runs in this process needs, or say what is missing; no bars are drawn while it loads."""
+    try:
+        import torch  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer  # noqa: F401
+        from transformers.utils.logging import disable_progress_bar
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "transformers"):
+            raise ModelUnavailableError(f"{name}: transformers cannot be imported: {error}") from error
+        raise MissingExtraError.naming(error.name, "transformers") from error
+    disable_progress_bar()
+
+
+def placed(device: str | None, dtype: str) -> tuple[str, str]:
+    """Where a model runs and with which numbers: on the CPU ``auto`` is float32."""
+    import torch
+
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return where, "float32" if dtype == "auto" and where == "cpu" else dtype
 
 
 def end_tokens(*sources: int | list[int] | None) -> frozenset[int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from constitutional.core.messages import Usage
 from constitutional.errors import RunStoppedError
+from constitutional.ledger import LedgerView
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class Price:
 class Meter:
     """Counts per (role, model); refuses the next call once a budget is used up or the run is stopping.
 
-    The budgets are the run folder's, not one session's: ``started`` and ``cost`` begin with what the ledger holds.
+    The budgets are the run folder's, not one session's: ``of_folder`` begins with what the ledger holds.
     A call that is in flight when the budget is reached is paid for, so it is kept and counted: with N calls in flight the
     cost can pass ``max_cost`` by at most N calls, while ``max_calls`` is exact."""
 
@@ -47,6 +48,14 @@ class Meter:
     cost: float = 0.0
     stopping: str | None = None
     """Why no further call may start."""
+
+    @classmethod
+    def of_folder(cls, view: LedgerView, max_calls: int | None, max_cost: float | None) -> Meter:
+        """The ledger is looked through only where there is a budget."""
+        if max_calls is None and max_cost is None:
+            return cls()
+        calls, cost = view.spent()
+        return cls(max_calls, max_cost, started=calls, cost=cost)
 
     def admit(self) -> None:
         """Called before each call to a model."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError as JinjaError
 
 from constitutional.core.records import Message, Messages
-from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RequestRefusedError
+from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.batching import Batches
-from constitutional.models.local import LocalModel, Once, in_one_line
+from constitutional.models.local import LocalModel, Once, in_one_line, placed, prepare_transformers
 from constitutional.roles import ModelSetup
 
 if TYPE_CHECKING:
@@ -137,18 +137,11 @@ class RewardModel:
         return RequestRefusedError(f"{self.id}: {row.length} tokens do not fit in memory", "context_too_long")
 
     def _load(self) -> _Loaded:
-        try:
-            import torch
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
-            from transformers.utils.logging import disable_progress_bar
-        except ModuleNotFoundError as error:
-            if error.name not in ("torch", "transformers"):
-                raise ModelUnavailableError(f"{self.id}: transformers cannot be imported: {error}") from error
-            raise MissingExtraError.naming(error.name, "transformers") from error
-        disable_progress_bar()
+        prepare_transformers(self.id)
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
         setup = self._setup
-        device = setup.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        dtype = "float32" if setup.dtype == "auto" and device == "cpu" else setup.dtype
+        device, dtype = placed(setup.device, setup.dtype)
         where = {"revision": self._model.revision, "trust_remote_code": setup.trust_remote_code}
         try:
             tokenizer = AutoTokenizer.from_pretrained(self._model.path, **where)

@@ -16,7 +16,15 @@ from pydantic import BaseModel, Field
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.errors import MissingExtraError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.batching import Batches
-from constitutional.models.local import LocalModel, Once, Renderer, end_tokens, in_one_line
+from constitutional.models.local import (
+    LocalModel,
+    Once,
+    Renderer,
+    end_tokens,
+    in_one_line,
+    placed,
+    prepare_transformers,
+)
 from constitutional.models.options import Answer, Tokens, choose, spellings
 
 if TYPE_CHECKING:
@@ -123,18 +131,11 @@ class TransformersModel:
         return RequestRefusedError(refusal, "context_too_long")
 
     def _load(self) -> _Loaded:
-        try:
-            import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer
-            from transformers.utils.logging import disable_progress_bar
-        except ModuleNotFoundError as error:
-            if error.name not in ("torch", "transformers"):
-                raise ModelUnavailableError(f"{self.id}: transformers cannot be imported: {error}") from error
-            raise MissingExtraError.naming(error.name, "transformers") from error
-        disable_progress_bar()
+        prepare_transformers(self.id)
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
         options = self._options
-        device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        dtype = "float32" if options.dtype == "auto" and device == "cpu" else options.dtype
+        device, dtype = placed(options.device, options.dtype)
         where = {"revision": self._model.revision, "trust_remote_code": options.trust_remote_code}
         try:
             tokenizer = AutoTokenizer.from_pretrained(self._model.tokenizer, **where)

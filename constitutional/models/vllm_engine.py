@@ -43,6 +43,9 @@ ENVIRONMENT = {
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # standard output is for results
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork of a process with threads can hang
 }
+ON_CPU = {"enable_chunked_prefill": False}
+"""Of a request with a seed whose prompt it reads in parts, vLLM turns the random generator back, which one on a CPU cannot
+do: the engine dies ("CPU Generator does not use offset", 0.32)."""
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """What vLLM takes for the largest rank of its adapters."""
 
@@ -65,7 +68,7 @@ class SharedEngine:
         self._numbers = itertools.count()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="vllm-adapter")
         """Where templates are rendered and texts become tokens: off the event loop."""
-        self.engine: Engine[Any] = Engine(lambda: Once(self._start, self.thread), self._shut_down)
+        self.engine: Engine[Any] = Engine(lambda: Once(self.start, self.thread), self._shut_down)
 
     @classmethod
     def of(cls, model: LocalModel, settings: Mapping[str, Any]) -> SharedEngine:
@@ -144,8 +147,8 @@ class SharedEngine:
         with _unlogged("vllm.v1.engine.async_llm"):
             await asyncio.to_thread(llm.shutdown)
 
-    def _start(self) -> Any:
-        """Blocking, for half a minute or more."""
+    def start(self) -> Any:
+        """A new ``AsyncLLM`` with these settings. Blocking, for half a minute or more."""
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         with _starting, _stdout_to_stderr():
@@ -161,9 +164,12 @@ class SharedEngine:
             known = {field.name for field in dataclasses.fields(AsyncEngineArgs)} - {"model", "revision"}
             for name in sorted(chosen.keys() - known):
                 raise ConfigError(f"{self._id}: vLLM has no engine option {name!r}{near_matches(name, known)}")
-            if current_platform.is_cpu() and "kv_cache_memory_bytes" not in chosen:
-                os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-            settings = {"disable_log_stats": True, **self._for_adapters(), **chosen}
+            usual: dict[str, Any] = {"disable_log_stats": True}
+            if current_platform.is_cpu():
+                usual |= ON_CPU
+                if "kv_cache_memory_bytes" not in chosen:
+                    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+            settings = {**usual, **self._for_adapters(), **chosen}
             try:
                 return AsyncLLM.from_engine_args(AsyncEngineArgs(self._path, revision=self._revision, **settings))
             except Exception as error:  # whatever it is, no request can be answered

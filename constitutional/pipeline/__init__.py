@@ -1,1 +1,1 @@
-"""prompts → responses → critiques → revisions → judgements → pairs: one file per arrow, ``run.py`` drives."""
+"""prompts → responses → critiques → revisions → judgements → pairs: one file per arrow, ``driver.py`` drives."""

@@ -22,7 +22,7 @@ from constitutional.models.recorded import (
     filled,
 )
 from constitutional.models.work import Worker, work_from
-from constitutional.pipeline.setup import Models, model_config, price_of, sampling_of
+from constitutional.pipeline.models import Models, model_config, price_of, sampling_of
 from constitutional.roles import Model, Remember
 
 CHARACTERS_PER_TOKEN = 4
@@ -132,7 +132,7 @@ _WORDS = [f"w{n:05}" for n in range(2000)]
 
 @dataclass(slots=True)
 class Counting:
-    """Implements ``setup.Bind``: models that answer nothing and count, over one pass."""
+    """Implements ``bind.Bind``: models that answer nothing and count, over one pass."""
 
     worst: bool
     view: LedgerView | None

@@ -18,9 +18,10 @@ from constitutional.core.records import Prompt
 from constitutional.ledger import LedgerView
 from constitutional.pipeline.counting import Counting, Load
 from constitutional.pipeline.gate import Gate
+from constitutional.pipeline.models import model_config
 from constitutional.pipeline.planned import Padded, needs_of
 from constitutional.pipeline.prompts import count_prompts, read_prompts
-from constitutional.pipeline.setup import assemble, model_config
+from constitutional.pipeline.setup import assemble
 from constitutional.pipeline.trace import Cast, trace_prompt
 from constitutional.plugins import PluginHost
 from constitutional.roles import Needs, PlannedPairing

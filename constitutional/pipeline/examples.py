@@ -14,7 +14,8 @@ from constitutional.core.records import Critique, Judgement, Message, Prompt, Re
 from constitutional.errors import ModelError
 from constitutional.ledger import Ledger, RunFolder
 from constitutional.models.meter import Meter
-from constitutional.pipeline.setup import assemble, recorded
+from constitutional.pipeline.bind import recorded
+from constitutional.pipeline.setup import assemble
 from constitutional.pipeline.trace import ENDS_THE_RUN, Cast
 from constitutional.plugins import PluginHost
 from constitutional.roles import settled

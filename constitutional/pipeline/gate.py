@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from constitutional.core.digest import digest
 from constitutional.core.records import Prompt, Reason, Reject
 from constitutional.roles import PromptFilter
 
@@ -26,8 +25,3 @@ class Gate:
             if dropped is not None:
                 return Reject.of(prompt.id, dropped)
         return None
-
-
-def state_of(state: str, refusal: Reject | None) -> str:
-    """A refusal depends on the prompts before, and so it is part of what names a finished trace."""
-    return state if refusal is None else f"{state}:{digest([refusal.reason, refusal.detail])[:8]}"

@@ -12,7 +12,8 @@ from constitutional.core.messages import Sampling
 from constitutional.ledger import Ledger, RunFolder
 from constitutional.models.groups import leader_first
 from constitutional.models.meter import Meter
-from constitutional.pipeline.setup import Models, recorded
+from constitutional.pipeline.bind import recorded
+from constitutional.pipeline.models import Models
 from constitutional.plugins import PluginHost
 from constitutional.roles import Model
 from constitutional.templates import Template, Templates

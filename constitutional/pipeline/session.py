@@ -10,7 +10,8 @@ from typing import Any
 from constitutional.config.run import RunConfig
 from constitutional.ledger import Ledger, RunFolder
 from constitutional.models.meter import Meter
-from constitutional.pipeline.setup import Models, check_budget, recorded
+from constitutional.pipeline.bind import recorded
+from constitutional.pipeline.models import Models, check_budget
 from constitutional.plugins import PluginHost
 from constitutional.roles import Model
 

@@ -11,7 +11,7 @@ from constitutional.core.records import Reason, Reject, Trace
 from constitutional.models.batch import Desk
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
-from constitutional.pipeline.ray_pool import RayPool
+from constitutional.pipeline.ray.pool import RayPool
 
 JUDGED_OVER = 100
 """Prompts over which the failure rate is judged while a run goes on: three failures of the first ten are no trend, and

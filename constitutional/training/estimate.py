@@ -7,7 +7,7 @@ from typing import Any
 
 from constitutional.training.data import limited_held_out
 from constitutional.training.launch import launch_command, settings_file
-from constitutional.training.run import Ready
+from constitutional.training.ready import Ready
 from constitutional.training.schedule import Schedule
 from constitutional.training.settings import ONLINE
 from constitutional.training.tokens import Speech, TokenRows, answer_rows, labelled_rows, pair_tokens, question_rows

@@ -23,14 +23,15 @@ from constitutional.core.enforcement import broken_tier
 from constitutional.core.grading import Grade
 from constitutional.core.records import Critique, Prompt, Response, Score
 from constitutional.core.reward import reward
-from constitutional.errors import ConfigError, ModelError, ModelUnavailableError, UsageError
+from constitutional.errors import ConfigError, ModelError, UsageError
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.models.meter import Meter
 from constitutional.pipeline.arena import LiveArena
-from constitutional.pipeline.setup import Assembly, Models, Unasked, assemble, recorded
+from constitutional.pipeline.bind import Bind, NoModel, Unasked, recorded
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import ENDS_THE_RUN
 from constitutional.plugins import PluginHost
-from constitutional.roles import Critic, Model, Scorer, settled
+from constitutional.roles import Critic, Scorer, settled
 from constitutional.training.rows import Question
 
 T = TypeVar("T")
@@ -124,10 +125,10 @@ class Feedback:
         config, host = self.basis.config, PluginHost()
         self._ledger = Ledger(self.path)
         with LedgerView(self.path) as view:
-            calls, cost = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
-        bind: Any = recorded(self._ledger, Meter(config.max_calls, config.max_cost, started=calls, cost=cost), config)
+            meter = Meter.of_folder(view, config.max_calls, config.max_cost)
+        bind: Bind = recorded(self._ledger, meter, config)
         if not config.models:
-            bind = _Unnamed(bind, self.basis.name)
+            bind = NoModel(bind, NO_MODEL.format(run=self.basis.name))
         self._assembly = assemble(config, host, self.basis.base, bind, None, self.basis.constitution)
 
     async def _close(self) -> None:
@@ -210,32 +211,6 @@ class _Forgiving:
             self.failures[error.reason] += 1
             return Score(response.id, principle.id, None, "none", note=str(error))
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Unnamed:
-    """Implements ``setup.Bind`` where the run names no model. Plugins may work by themselves."""
-
-    recorded: Any
-    run: str
-
-    def __call__(self, role: str, models: Models, entry: str | None = None) -> Model:
-        return _NoModel(NO_MODEL.format(run=self.run))
-
-    def remember(self, worker: Any) -> Any:
-        return self.recorded.remember(worker)
-
-
-@dataclass(frozen=True, slots=True)
-class _NoModel:
-    why: str
-    id: str = "no model"
-
-    async def chat(self, request: Any) -> Any:
-        raise ModelUnavailableError(self.why)
-
-    async def choose(self, request: Any, options: tuple[str, ...]) -> Any:
-        raise ModelUnavailableError(self.why)
 
 
 def _without_card(config: RunConfig) -> RunConfig:

@@ -65,7 +65,7 @@ def test_pairs_that_cannot_be_judged_cost_themselves_alone(tmp_path: Path) -> No
     labels = read_labels(["labels.jsonl"], tmp_path)
     answers = asyncio.run(ask_judge(config, folder, PluginHost(), tmp_path, labels.pairs, []))
     assert [verdict.failure for verdict in answers.verdicts] == ["", "", "", "", "", "", "request_refused"]
-    assert answers.asking.failures == {"request_refused": 1}
+    assert answers.progress.failures == {"request_refused": 1}
 
 
 def audit(folder: Path, *more: str) -> list[str]:

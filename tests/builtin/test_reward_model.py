@@ -11,8 +11,9 @@ import pytest
 from constitutional.core.stats.regression import sigmoid
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.reward import RewardModel, RewardSetup
+from constitutional.pipeline.bind import Unasked
 from constitutional.pipeline.estimate import estimate
-from constitutional.pipeline.setup import Assembly, Unasked, assemble
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.plugins import PluginHost
 from tests.models.test_reward import directly
 from tests.support.judging import PROMPT, QUESTION, Bench

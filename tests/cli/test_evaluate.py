@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from constitutional.cli.evaluate_table import table
+from constitutional.cli.evaluate.table import table
 from constitutional.evaluation.result import Evaluation
 from tests.cli.conftest import Cli
 from tests.evaluation.planted import CONSTITUTION, named, prompts

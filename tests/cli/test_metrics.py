@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from constitutional.cli.metrics import TYPE, Metrics
+from constitutional.cli.generate.metrics import TYPE, Metrics
 from constitutional.core.messages import Usage
 from constitutional.core.records import Reject
 from constitutional.errors import UsageError

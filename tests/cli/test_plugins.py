@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from constitutional.cli.plugins_show import example_of, sample
+from constitutional.cli.plugins.show import example_of, sample
 from constitutional.config.run import RunConfig
 from constitutional.plugins import KINDS, PluginHost
 from tests.cli.conftest import Cli

@@ -168,7 +168,7 @@ def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     path.write_bytes(b"name: caf\xe9\n")
     with pytest.raises(ConfigError) as caught:
         load_constitution(path)
-    assert str(caught.value) == f"{path}:1:10: not UTF-8 at byte 9"
+    assert str(caught.value) == f"{path}:1:10: not UTF-8 at byte 9: save the file as UTF-8"
 
 
 def test_an_unknown_name_lists_near_matches(tmp_path: Path) -> None:

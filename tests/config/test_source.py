@@ -72,7 +72,11 @@ def wrong(text: str) -> str:
             "name: x\n\tkind: cat\n",
             "a.yaml:2:1: not valid YAML: found character '\\t' that cannot start any token: indent with spaces",
         ),
-        ("name: *x\n", "a.yaml:1:7: not valid YAML: found undefined alias 'x'"),
+        (
+            "name: *x\n",
+            "a.yaml:1:7: not valid YAML: found undefined alias 'x': "
+            "a text that begins with * or & has to stand in quotes, or under `>`",
+        ),
         ("? [a]\n: b\n", "a.yaml:1:3: not valid YAML: found unhashable key"),
         (
             "name: !!python/object:os.system x\n",
@@ -175,7 +179,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"name: \xff\n")
     with pytest.raises(ConfigError) as caught:
         Source.read(path)
-    assert str(caught.value) == f"{path}:1:7: not UTF-8 at byte 6"
+    assert str(caught.value) == f"{path}:1:7: not UTF-8 at byte 6: save the file as UTF-8"
     with pytest.raises(ConfigError) as caught:
         Source.read(tmp_path)
     assert str(caught.value) == f"{tmp_path}: Is a directory"

@@ -232,7 +232,7 @@ def test_it_is_pushed_and_loaded_equal_and_no_folder_travels(
 
 def test_audit_reads_a_sheet_of_a_merged_run(merged: Path, cli: Cli) -> None:  # noqa: F811
     from constitutional.audit.labels import read_labels
-    from constitutional.cli.audit_source import own_pairs, resolve
+    from constitutional.cli.audit.source import own_pairs, resolve
 
     cli("sample", str(merged), "--k", "8", "--out", "sheet.jsonl")
     rows = [json.loads(line) for line in Path("sheet.jsonl").read_text().splitlines()]

@@ -76,6 +76,14 @@ def test_seeds_decide_what_is_drawn_and_company_does_not(engine: Engine) -> None
     assert all(0 < reply.usage.completion <= 16 for reply in replies)
 
 
+def test_seeded_prompts_that_no_step_has_room_for_together_do_not_stop_the_engine(engine: Engine) -> None:
+    """On a CPU vLLM's engine dies of a seeded request whose prompt it reads in two parts."""
+    long = [ask(f"{number} " + "the lazy dog jumps " * 60, seed=number, max_tokens=4) for number in range(24)]
+    together = [reply.text for reply in chats(engine, *long)]
+    assert engine.model._shared.engine.deaths == 0
+    assert together[7:9] == [chats(engine, request)[0].text for request in long[7:9]]
+
+
 def test_an_answer_is_cut_at_a_stop_string(engine: Engine) -> None:
     [whole] = chats(engine, ask(LETTERS, temperature=0.0, max_tokens=20))
     stop = whole.text[6:9]

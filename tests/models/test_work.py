@@ -14,7 +14,7 @@ from constitutional.errors import RunStoppedError
 from constitutional.ledger import Ledger, LedgerView
 from constitutional.models.meter import Meter
 from constitutional.models.work import RecordedWork, Worker
-from constitutional.pipeline.setup import Unasked
+from constitutional.pipeline.bind import Unasked
 
 WORKER = Worker("judge", "mine", "1.0", {"model": "m"})
 

@@ -16,7 +16,10 @@ from constitutional.core.constitution import Principle
 from constitutional.core.records import Critique, Judgement, Prompt, Response
 from constitutional.errors import ConfigError, ConstitutionalError
 from constitutional.hookspecs import hookimpl
-from constitutional.pipeline.setup import Assembly, Models, Unasked, assemble, read_constitution
+from constitutional.pipeline.bind import Unasked
+from constitutional.pipeline.constitution import read_constitution
+from constitutional.pipeline.models import Models
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.plugins import PluginHost, Register
 from constitutional.roles import Setup
 from tests.support.runs import run, tier

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from constitutional.core.records import Message, Prompt, Reason
 from constitutional.errors import PromptFileError
-from constitutional.pipeline.prompts import RowFault, check_prompts, count_prompts, prompt_of, read_prompts
+from constitutional.pipeline.prompts import check_prompts, count_prompts, prompt_of, read_prompts
+from constitutional.pipeline.rows import RowFault
 
 TURNS = [
     {"role": "user", "content": "Hi"},

@@ -16,8 +16,9 @@ from constitutional.config.run import RunConfig
 from constitutional.dataset.write import write_dataset
 from constitutional.errors import ConfigError, ModelUnavailableError
 from constitutional.ledger import LedgerView, RunFolder
-from constitutional.pipeline.run import Stop, run_prompts
+from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.state import RunState
+from constitutional.pipeline.stop import Stop
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunResult
 from tests.support.processes import fingerprint

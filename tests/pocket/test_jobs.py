@@ -16,8 +16,9 @@ from constitutional.core.constitution import Principle
 from constitutional.core.messages import ChatReply, ChatRequest, Choice
 from constitutional.core.records import Message, Messages, Prompt, Response
 from constitutional.models.work import Worker
+from constitutional.pipeline.models import Models
 from constitutional.pipeline.respond import respond
-from constitutional.pipeline.setup import Assembly, Models, assemble
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import PluginHost
 from constitutional.pocket import jobs, oracle

@@ -21,7 +21,8 @@ from constitutional.core.messages import ChatRequest
 from constitutional.core.records import Judgement, Message, Prompt, Response, Score
 from constitutional.ledger import Ledger
 from constitutional.models.meter import Meter
-from constitutional.pipeline.setup import Assembly, assemble, recorded
+from constitutional.pipeline.bind import recorded
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.plugins import PluginHost
 from constitutional.roles import settled
 from tests.support.runs import part

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from constitutional.training.data import read_data
 from constitutional.training.folder import StageFolder
-from constitutional.training.run import hush, prepare
+from constitutional.training.ready import hush, prepare
 from constitutional.training.settings import TrainSettings
 from constitutional.training.stages import Work
 from constitutional.training.stop import Stop
+from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.losses import Loss, dpo, ipo
 from constitutional.training.trainers.pairs import make_trainer, tokens_of
-from constitutional.training.trainers.policy import Start, load_tokenizer
 from constitutional.training.trainers.preference import PreferenceTrainer
 from tests.training.planted import pair, write
 
@@ -90,12 +90,11 @@ def trainer_for(tmp_path: Path, tiny: Path, **changes: Any) -> PreferenceTrainer
     )
     hush()
     ready = prepare(settings, read_data(settings))
-    start = Start.of(str(tiny))
     folder = StageFolder(tmp_path / "stage")
     folder.path.mkdir(exist_ok=True)
     work = Work("dpo", ready.settings, ready.data, folder, str(tiny), tmp_path / "cache", Stop(), print)
-    tokenizer = load_tokenizer(start, settings)
-    trainer = make_trainer(work, start, tokenizer, tokens_of(work, tokenizer), None)
+    bench = Bench.of(work)
+    trainer = make_trainer(bench, tokens_of(bench))
     move(trainer)
     return trainer
 

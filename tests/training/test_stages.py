@@ -18,7 +18,8 @@ from constitutional.errors import ConfigError, ModelUnavailableError, UsageError
 from constitutional.pipeline.setup import assemble
 from constitutional.plugins import PluginHost
 from constitutional.training.estimate import estimate
-from constitutional.training.run import TrainResult, begin, train
+from constitutional.training.ready import begin
+from constitutional.training.run import TrainResult, train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import pair, write
 from tests.training.test_train import last, settings
@@ -122,7 +123,7 @@ def test_a_reward_model_learns_and_grades_by_name(tmp_path: Path, tiny: Path, lo
 async def graded(folder: Path) -> tuple[float, float]:
     """A good and a bad answer, by a run whose scorer and judge are the folder."""
     from constitutional.core.records import Message, Prompt, Response
-    from constitutional.pipeline.setup import Unasked
+    from constitutional.pipeline.bind import Unasked
     from constitutional.roles import settled
 
     class Working(Unasked):

@@ -13,7 +13,7 @@ from constitutional.core.messages import ChatReply, ChatRequest, Choice, Samplin
 from constitutional.core.records import Message
 from constitutional.errors import ConstitutionalError, ModelError
 from constitutional.models.base import ChatModel, NoLogprobs
-from constitutional.pipeline.setup import provided
+from constitutional.pipeline.constitution import provided
 from constitutional.principles.lint import FAILING, lint
 from constitutional.testing.checks.asking import run
 from constitutional.testing.material import DIALOGUES, HOSTILE

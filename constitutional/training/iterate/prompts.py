@@ -11,7 +11,8 @@ from constitutional.core.digest import random_for
 from constitutional.core.records import Prompt
 from constitutional.dataset.splits import TEST, Splits
 from constitutional.errors import PromptFileError
-from constitutional.pipeline.prompts import RowFault, read_prompts
+from constitutional.pipeline.prompts import read_prompts
+from constitutional.pipeline.rows import RowFault
 from constitutional.training.iterate.settings import IterateSettings
 
 TRAIN_FILE, HELD_OUT_FILE = "prompts.jsonl", "held-out.jsonl"

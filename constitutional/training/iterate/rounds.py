@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.run import evaluate_with
 from constitutional.evaluation.settings import EvaluateSettings
 from constitutional.ledger import LedgerView, RunFolder, create_or_check
-from constitutional.pipeline.run import Stop, run_prompts
+from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.setup import check
 from constitutional.pipeline.sieve import sift_run
+from constitutional.pipeline.stop import Stop, on_interrupt
 from constitutional.plugins import PluginHost
 from constitutional.training.folder import read_json, write_json
 from constitutional.training.iterate.decide import Round, improvement
@@ -54,8 +54,7 @@ def spent_in(folder: RunFolder) -> tuple[int, float]:
     if not folder.started:
         return 0, 0.0
     with LedgerView(folder.ledger) as view:
-        calls, cost = next(view.rows("SELECT count(*), coalesce(sum(cost), 0) FROM calls"))
-    return int(calls), float(cost)
+        return view.spent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +158,7 @@ def pinned(run: RunConfig) -> RunConfig:
 
 def config_of(turn: Turn) -> RunConfig:
     """The round's run: complete by itself, wherever it is called from."""
-    settings, base = turn.settings, turn.settings.base
-    run = pinned(settings.run)
-    models = run.models | {"policy": policy_entry(settings, turn.before)}
+    run = pinned(turn.settings.run)
     here: dict[str, Any] = {
         "prompts": str((turn.folder.path / TRAIN_FILE).absolute()),
         "out": ".",
@@ -170,18 +167,9 @@ def config_of(turn: Turn) -> RunConfig:
         "test_fraction": 0.0,
         "max_calls": turn.budget[0],
         "max_cost": turn.budget[1],
-        "models": {name: _placed(entry, base) for name, entry in models.items()},
+        "models": run.models | {"policy": policy_entry(turn.settings, turn.before)},
     }
-    for name, value in (("constitution", run.constitution), ("judge_card", run.judge_card)):
-        if value is not None and (base / value).exists():
-            here[name] = str((base / value).absolute())
-    return run.model_copy(update=here)
-
-
-def _placed(model: ModelConfig, base: Path) -> ModelConfig:
-    provider, _, name = model.name.partition(":")
-    path = base / name
-    return model.model_copy(update={"name": f"{provider}:{path.absolute()}"}) if path.exists() else model
+    return run.model_copy(update=here).placed(turn.settings.base)
 
 
 def _generate(turn: Turn) -> None:
@@ -194,7 +182,7 @@ def _generate(turn: Turn) -> None:
         stop = Stop()
 
         async def run() -> Any:
-            with _signals(stop.ask):
+            with on_interrupt(stop.ask):
                 return await run_prompts(config, folder, host, folder.path, stop=stop)
 
         result = asyncio.run(run())
@@ -259,7 +247,7 @@ def _evaluate(turn: Turn) -> Evaluation:
     given = EvaluateSettings.of_run(
         config,
         base=config.models["policy"],
-        tuned=_placed(policy_entry(turn.settings, str(turn.folder.model.absolute())), turn.settings.base),
+        tuned=policy_entry(turn.settings, str(turn.folder.model.absolute())).placed(turn.settings.base),
         prompts=str(turn.held_out.absolute()),
         out=str(folder.path.absolute()),
         trained_on=str(turn.folder.pairs.absolute()),
@@ -280,7 +268,7 @@ def _evaluate(turn: Turn) -> Evaluation:
             for progress in begun:
                 progress.stop("interrupted")
 
-        with _signals(interrupt):
+        with on_interrupt(interrupt):
             return await evaluate_with(given, PluginHost(), started=begun.append, say=turn.say)
 
     try:
@@ -346,20 +334,3 @@ def _round(turn: Turn, prompts: int, mix: Mixed, trained: TrainResult, evaluatio
         calls=calls,
         cost=cost,
     )
-
-
-@contextmanager
-def _signals(ask: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and a termination request while a loop runs. Elsewhere than in the main thread nobody sends them."""
-    loop = asyncio.get_running_loop()
-    numbers: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
-    try:
-        for number in numbers:
-            loop.add_signal_handler(number, ask)
-    except (RuntimeError, ValueError):
-        numbers = ()
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)

@@ -12,7 +12,7 @@ from constitutional.config.run import RunConfig
 from constitutional.core.digest import digest
 from constitutional.errors import ConfigError, UnknownNameError, UsageError
 from constitutional.evaluation.measures import KINDS, SCORE, about
-from constitutional.pipeline.setup import read_constitution
+from constitutional.pipeline.constitution import read_constitution
 from constitutional.plugins import PluginHost
 from constitutional.training.settings import CERTAIN, TrainSettings
 

@@ -2,64 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from accelerate import PartialState
-from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
 from constitutional.training.data import limited_held_out
-from constitutional.training.schedule import Schedule
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import Speech, TokenRows, answer_rows
-from constitutional.training.trainers.arguments import arguments
+from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
 from constitutional.training.trainers.guarding import Careful
-from constitutional.training.trainers.policy import Device, Start, check_vocabulary, load_model, load_tokenizer
+from constitutional.training.trainers.silent import Silent
 
 
-class ImitationTrainer(Careful, SFTTrainer):  # type: ignore[misc]
-    def create_model_card(self, *_: Any, **__: Any) -> None:
-        """The card is ours, and written once at the end."""
-
-    def _send_telemetry(self) -> None:
-        """Nobody is told."""
+class ImitationTrainer(Careful, Silent, SFTTrainer):  # type: ignore[misc]
+    """SFT."""
 
 
 def run(work: Work) -> Outcome:
-    settings = work.settings
-    start = Start.of(work.start, settings.revision)
-    tokenizer = load_tokenizer(start, settings)
+    settings, bench = work.settings, Bench.of(work)
     part = limited_held_out(work.data.answers, settings.eval_rows, settings.seed)
-    rows = answer_rows(part, Speech(tokenizer), settings.max_length or 0)
-    checkpoint = work.folder.newest_checkpoint()
-    trainer = make_trainer(work, start, tokenizer, rows, checkpoint)
-    return fit(trainer, work, rows, checkpoint)
+    rows = answer_rows(part, Speech(bench.tokenizer), settings.max_length or 0)
+    return fit(make_trainer(bench, rows), work, rows, bench.checkpoint)
 
 
-def make_trainer(
-    work: Work, start: Start, tokenizer: Any, rows: TokenRows, checkpoint: Path | None
-) -> ImitationTrainer:
-    settings = work.settings
-    device = Device.of(settings, adapter=settings.lora is not None or start.adapter is not None)
-    model = load_model(start, settings, device)
-    check_vocabulary(model, tokenizer, start.name)
-    processes = PartialState(cpu=not device.cuda).num_processes
-    schedule = Schedule.of(settings, len(rows.train), len(rows.held_out), settings.sft_epochs, processes)
-    common = arguments(
-        settings,
-        schedule,
-        device,
-        work.folder.checkpoints,
-        lr=settings.sft_lr or 0.0,
-        best="eval_loss",
-        resumed=checkpoint is not None,
-    )
-    return ImitationTrainer(
-        model=model,
-        args=SFTConfig(**common, packing=False, shuffle_dataset=False),
-        train_dataset=Dataset.from_list(rows.train),
-        eval_dataset=Dataset.from_list(rows.held_out),
-        processing_class=tokenizer,
-    )
+def make_trainer(bench: Bench, rows: TokenRows) -> ImitationTrainer:
+    settings = bench.work.settings
+    model = bench.policy()
+    common = bench.arguments(bench.schedule(rows, settings.sft_epochs), settings.sft_lr, best="eval_loss")
+    config = SFTConfig(**common, packing=False, shuffle_dataset=False)
+    return ImitationTrainer(model=model, args=config, **bench.data(rows))

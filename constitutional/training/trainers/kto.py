@@ -6,32 +6,21 @@ batch. So the rows are put in an order of their own once, and stay in it."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from datasets import Dataset
 from trl import KTOConfig, KTOTrainer
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 
 from constitutional.core.digest import random_for
 from constitutional.training.data import limited_held_out
-from constitutional.training.schedule import Schedule
-from constitutional.training.settings import TrainSettings
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import Speech, TokenRows, labelled_rows
-from constitutional.training.trainers.arguments import arguments
+from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
 from constitutional.training.trainers.pairs import sampler_of
-from constitutional.training.trainers.policy import (
-    Device,
-    Start,
-    check_vocabulary,
-    load_frozen,
-    load_model,
-    load_tokenizer,
-)
+from constitutional.training.trainers.policy import drop_reference, load_frozen
 from constitutional.training.trainers.silent import Silent
 
 NEIGHBOUR = "KL_completion_ids"
@@ -75,62 +64,42 @@ class AnswerTrainer(Silent, KTOTrainer):  # type: ignore[misc]
 
 
 def run(work: Work) -> Outcome:
-    settings = work.settings
-    start = Start.of(work.start, settings.revision)
-    tokenizer = load_tokenizer(start, settings)
+    settings, bench = work.settings, Bench.of(work)
     part = limited_held_out(work.data.labelled, settings.eval_rows, settings.seed)
-    rows = labelled_rows(part, Speech(tokenizer), settings.max_length or 0)
+    rows = labelled_rows(part, Speech(bench.tokenizer), settings.max_length or 0)
     for some in (rows.train, rows.held_out):
         random_for(settings.seed, "", "kto").shuffle(some)
-    checkpoint = work.folder.newest_checkpoint()
-    trainer = make_trainer(work, start, tokenizer, rows, checkpoint)
-    outcome = fit(trainer, work, rows, checkpoint, sampler_of(trainer, work, start, rows))
+    trainer = make_trainer(bench, rows)
+    outcome = fit(trainer, work, rows, bench.checkpoint, sampler_of(trainer, bench, rows))
     good = sum(row["label"] for row in rows.train)
     weights = trainer.args.desirable_weight, trainer.args.undesirable_weight
     note = f"{good:,} answers to give, {len(rows.train) - good:,} not to give; weights {weights[0]:.3g} and {weights[1]:.3g}"
     return replace(outcome, notes=[*outcome.notes, note])
 
 
-def make_trainer(work: Work, start: Start, tokenizer: Any, rows: TokenRows, checkpoint: Path | None) -> AnswerTrainer:
-    settings = work.settings
-    adapter, live = settings.lora is not None or start.adapter is not None, settings.reference == "live"
-    device = Device.of(settings, adapter=adapter)
-    model = load_model(start, settings, device)
-    check_vocabulary(model, tokenizer, start.name)
-    reference = load_frozen(start, settings, device) if live and not adapter else None
+def make_trainer(bench: Bench, rows: TokenRows) -> AnswerTrainer:
+    settings, live = bench.work.settings, bench.work.settings.reference == "live"
+    model = bench.policy()
+    reference = load_frozen(bench.start, settings, bench.device) if live and not bench.adapter else None
     if reference is not None:
         reference.requires_grad_(False).eval()
     trainer = AnswerTrainer(
         model=model,
         ref_model=reference,
-        args=_config(work, settings, device, rows, checkpoint, live),
-        data_collator=AnswerCollator(pad_token_id=tokenizer.pad_token_id),
-        train_dataset=Dataset.from_list(rows.train),
-        eval_dataset=Dataset.from_list(rows.held_out),
-        processing_class=tokenizer,
+        args=_config(bench, rows, live=live),
+        data_collator=AnswerCollator(pad_token_id=bench.tokenizer.pad_token_id),
+        **bench.data(rows),
     )
-    if adapter and not live and "ref" in trainer.model.peft_config:
-        trainer.model.delete_adapter("ref")  # a checkpoint with two adapters cannot be resumed from
+    if bench.adapter and not live:
+        drop_reference(trainer.model)
     return trainer
 
 
-def _config(
-    work: Work, settings: TrainSettings, device: Device, rows: TokenRows, checkpoint: Path | None, live: bool
-) -> KTOConfig:
-    processes = PartialState(cpu=not device.cuda).num_processes
-    schedule = Schedule.of(settings, len(rows.train), len(rows.held_out), settings.epochs, processes)
-    common = arguments(
-        settings,
-        schedule,
-        device,
-        work.folder.checkpoints,
-        lr=settings.lr or 0.0,
-        best="eval_loss",
-        resumed=checkpoint is not None,
-    )
+def _config(bench: Bench, rows: TokenRows, *, live: bool) -> KTOConfig:
+    settings = bench.work.settings
     give, refuse = balance(rows)
     return KTOConfig(
-        **common,
+        **bench.arguments(bench.schedule(rows, settings.epochs), settings.lr, best="eval_loss"),
         beta=settings.beta,
         precompute_ref_log_probs=not live,
         desirable_weight=give,

@@ -8,12 +8,9 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from accelerate import PartialState
-from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from constitutional.core.records import Message
@@ -26,9 +23,9 @@ from constitutional.training.schedule import Schedule
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.stop import Stop
 from constitutional.training.tokens import Speech, TokenRows, question_rows
-from constitutional.training.trainers.arguments import arguments
+from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
-from constitutional.training.trainers.policy import Device, Start, check_vocabulary, load_model, load_tokenizer
+from constitutional.training.trainers.policy import drop_reference
 from constitutional.training.trainers.silent import Silent
 
 MOST_HELD_OUT = 100
@@ -66,18 +63,15 @@ KINDS = {"grpo": (GroupTrainer, GRPOConfig), "rloo": (LeaveOneOutTrainer, RLOOCo
 
 
 def run(work: Work) -> Outcome:
-    settings = work.settings
-    start = Start.of(work.start, settings.revision)
-    tokenizer = load_tokenizer(start, settings)
-    tokenizer.padding_side = "left"
+    settings, bench = work.settings, Bench.of(work)
+    bench.tokenizer.padding_side = "left"
     part = limited_held_out(work.data.questions, min(settings.eval_rows, MOST_HELD_OUT), settings.seed)
-    rows = question_rows(part, Speech(tokenizer), settings.max_length or 0, settings.answer_tokens)
-    checkpoint = work.folder.newest_checkpoint()
+    rows = question_rows(part, Speech(bench.tokenizer), settings.max_length or 0, settings.answer_tokens)
     basis = Basis.of(settings.run, settings.source)
     ledger = work.folder.path / f"feedback-{os.environ.get('RANK', '0')}.db"
     with Feedback(basis, ledger, settings.seed) as feedback:
-        trainer = make_trainer(work, start, tokenizer, rows, checkpoint, Reward(feedback, work.stop))
-        outcome = fit(trainer, work, rows, checkpoint)
+        trainer = make_trainer(bench, rows, Reward(feedback, work.stop))
+        outcome = fit(trainer, work, rows, bench.checkpoint)
     notes = [f"rewarded by {basis.name}: its critic and its scorer {basis.config.scorer.plugin}"]
     floored = outcome.after.get(VIOLATIONS, 0.0)
     if floored > MOSTLY:
@@ -85,7 +79,7 @@ def run(work: Work) -> Outcome:
             f"{floored:.0%} of the answers break a hard tier: where all answers to a prompt are on the floor nothing is "
             "learned; begin with --stage sft, or with another critic"
         )
-    if start.adapter is not None:
+    if bench.start.adapter is not None:
         notes.append("the KL is to the model under the adapter, and not to the adapter as it was")
     if feedback.failures:
         said = ", ".join(f"{reason} {count:,}" for reason, count in feedback.failures.most_common())
@@ -93,24 +87,13 @@ def run(work: Work) -> Outcome:
     return replace(outcome, notes=[*outcome.notes, *notes])
 
 
-def make_trainer(
-    work: Work, start: Start, tokenizer: Any, rows: TokenRows, checkpoint: Path | None, reward: Reward
-) -> Any:
-    settings = work.settings
-    device = Device.of(settings, adapter=settings.lora is not None or start.adapter is not None)
-    model = load_model(start, settings, device)
-    check_vocabulary(model, tokenizer, start.name)
-    common = arguments(
-        settings,
-        Schedule.online(settings, len(rows.train), len(rows.held_out), PartialState(cpu=not device.cuda).num_processes),
-        device,
-        work.folder.checkpoints,
-        lr=settings.lr or 0.0,
-        best=f"eval_{REWARD}",
-        resumed=checkpoint is not None,
-    )
+def make_trainer(bench: Bench, rows: TokenRows, reward: Reward) -> Any:
+    settings = bench.work.settings
+    model = bench.policy()
+    schedule = Schedule.online(settings, len(rows.train), len(rows.held_out), bench.processes)
+    common = bench.arguments(schedule, settings.lr, best=f"eval_{REWARD}")
     del common["max_length"]
-    trainer, config = KINDS[work.stage]
+    trainer, config = KINDS[bench.work.stage]
     try:
         made = trainer(
             model=model,
@@ -124,9 +107,7 @@ def make_trainer(
                 temperature=settings.temperature,
                 trust_remote_code=settings.trust_remote_code,
             ),
-            train_dataset=Dataset.from_list(rows.train),
-            eval_dataset=Dataset.from_list(rows.held_out),
-            processing_class=tokenizer,
+            **bench.data(rows),
         )
     except ValueError as error:
         if "divisible" in str(error):
@@ -135,9 +116,8 @@ def make_trainer(
                 f"--generations {settings.generations} on so many devices"
             ) from error
         raise
-    adapter = settings.lora is not None or start.adapter is not None
-    if adapter and "ref" in made.model.peft_config:
-        made.model.delete_adapter("ref")  # a checkpoint with two adapters cannot be resumed from
+    if bench.adapter:
+        drop_reference(made.model)
     return made
 
 

@@ -5,19 +5,14 @@ TRL keeps it among its experimental trainers. Rows are tokenized already; what T
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
-from datasets import Dataset
-
-from constitutional.training.schedule import Schedule
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import TokenRows
-from constitutional.training.trainers.arguments import BEST, arguments
+from constitutional.training.trainers.arguments import BEST
+from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
 from constitutional.training.trainers.pairs import sampler_of, tokens_of
-from constitutional.training.trainers.policy import Device, Start, check_vocabulary, load_model, load_tokenizer
 from constitutional.training.trainers.silent import Silent
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the user is told by us
@@ -35,40 +30,18 @@ class OddsRatioTrainer(Silent, ORPOTrainer):  # type: ignore[misc]
 
 
 def run(work: Work) -> Outcome:
-    start = Start.of(work.start, work.settings.revision)
-    tokenizer = load_tokenizer(start, work.settings)
-    rows = tokens_of(work, tokenizer)
-    checkpoint = work.folder.newest_checkpoint()
-    trainer = make_trainer(work, start, tokenizer, rows, checkpoint)
-    return fit(trainer, work, rows, checkpoint, sampler_of(trainer, work, start, rows))
+    bench = Bench.of(work)
+    rows = tokens_of(bench)
+    trainer = make_trainer(bench, rows)
+    return fit(trainer, work, rows, bench.checkpoint, sampler_of(trainer, bench, rows))
 
 
-def make_trainer(
-    work: Work, start: Start, tokenizer: Any, rows: TokenRows, checkpoint: Path | None
-) -> OddsRatioTrainer:
-    settings = work.settings
-    device = Device.of(settings, adapter=settings.lora is not None or start.adapter is not None)
-    model = load_model(start, settings, device)
-    check_vocabulary(model, tokenizer, start.name)
-    processes = PartialState(cpu=not device.cuda).num_processes
-    schedule = Schedule.of(settings, len(rows.train), len(rows.held_out), settings.epochs, processes)
-    common = arguments(
-        settings,
-        schedule,
-        device,
-        work.folder.checkpoints,
-        lr=settings.lr or 0.0,
-        best=BEST,
-        resumed=checkpoint is not None,
-    )
+def make_trainer(bench: Bench, rows: TokenRows) -> OddsRatioTrainer:
+    settings = bench.work.settings
+    model = bench.policy()
+    common = bench.arguments(bench.schedule(rows, settings.epochs), settings.lr, best=BEST)
     common |= {"max_length": settings.max_length, "remove_unused_columns": False, "beta": settings.beta}
-    return OddsRatioTrainer(
-        model=model,
-        args=ORPOConfig(**common),
-        train_dataset=Dataset.from_list([_columns(row) for row in rows.train]),
-        eval_dataset=Dataset.from_list([_columns(row) for row in rows.held_out]),
-        processing_class=tokenizer,
-    )
+    return OddsRatioTrainer(model=model, args=ORPOConfig(**common), **bench.data(rows, _columns))
 
 
 def _columns(row: dict[str, Any]) -> dict[str, list[int]]:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
-from datasets import Dataset
 from trl import DPOConfig
 
 from constitutional.core.digest import digest
 from constitutional.training.data import limited_held_out
-from constitutional.training.schedule import Schedule
 from constitutional.training.settings import TrainSettings
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import Speech, TokenRows, pair_tokens
-from constitutional.training.trainers.arguments import BEST, arguments
+from constitutional.training.trainers.arguments import BEST
+from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
 from constitutional.training.trainers.losses import Loss
-from constitutional.training.trainers.policy import (
-    Device,
-    Start,
-    check_vocabulary,
-    load_frozen,
-    load_model,
-    load_reference,
-    load_tokenizer,
-)
+from constitutional.training.trainers.policy import Device, Start, load_frozen, load_reference
 from constitutional.training.trainers.preference import PairCollator, PreferenceTrainer
 from constitutional.training.trainers.reference import ReferenceCache
 from constitutional.training.trainers.sampling import Sampler, can_sample, prompts_of, reference_of
@@ -34,79 +23,59 @@ from constitutional.training.trainers.sharing import check
 
 
 def run(work: Work) -> Outcome:
-    start = Start.of(work.start, work.settings.revision)
-    tokenizer = load_tokenizer(start, work.settings)
-    rows = tokens_of(work, tokenizer)
-    checkpoint = work.folder.newest_checkpoint()
-    trainer = make_trainer(work, start, tokenizer, rows, checkpoint)
-    return fit(trainer, work, rows, checkpoint, sampler_of(trainer, work, start, rows))
+    bench = Bench.of(work)
+    rows = tokens_of(bench)
+    trainer = make_trainer(bench, rows)
+    return fit(trainer, work, rows, bench.checkpoint, sampler_of(trainer, bench, rows))
 
 
-def sampler_of(trainer: Any, work: Work, start: Start, rows: TokenRows) -> Sampler | None:
+def sampler_of(trainer: Any, bench: Bench, rows: TokenRows) -> Sampler | None:
     """None where no samples are wanted, or where nobody can draw them."""
-    settings = work.settings
+    settings, start = bench.work.settings, bench.start
     if not settings.samples:
         return None
     if not can_sample(trainer):
-        work.say("the weights are sharded: no samples are drawn, and the guards kl, length and repetition see nothing")
+        bench.work.say(
+            "the weights are sharded: no samples are drawn, and the guards kl, length and repetition see nothing"
+        )
         return None
-    adapter = settings.lora is not None or start.adapter is not None
-    device = Device.of(settings, adapter=adapter)
     own = Start.of(settings.reference_model) if settings.reference_model else start
-    under = adapter and start.adapter is None and own is start
-    reference = reference_of(trainer, lambda: load_reference(own, settings, device), under=under)
+    under = bench.adapter and start.adapter is None and own is start
+    reference = reference_of(trainer, lambda: load_reference(own, settings, bench.device), under=under)
     return Sampler(
         trainer, prompts_of(rows.held_out, settings.samples), settings.sample_tokens, settings.seed, reference
     )
 
 
-def tokens_of(work: Work, tokenizer: Any) -> TokenRows:
-    settings = work.settings
-    part = limited_held_out(work.data.preferences, settings.eval_rows, settings.seed)
-    return pair_tokens(part, Speech(tokenizer), settings.max_length or 0, settings.labels or "hard")
+def tokens_of(bench: Bench) -> TokenRows:
+    settings = bench.work.settings
+    part = limited_held_out(bench.work.data.preferences, settings.eval_rows, settings.seed)
+    return pair_tokens(part, Speech(bench.tokenizer), settings.max_length or 0, settings.labels or "hard")
 
 
-def make_trainer(
-    work: Work, start: Start, tokenizer: Any, rows: TokenRows, checkpoint: Path | None
-) -> PreferenceTrainer:
-    settings = work.settings
-    adapter = settings.lora is not None or start.adapter is not None
-    device = Device.of(settings, adapter=adapter)
-    model = load_model(start, settings, device)
-    check_vocabulary(model, tokenizer, start.name)
+def make_trainer(bench: Bench, rows: TokenRows) -> PreferenceTrainer:
+    settings, device = bench.work.settings, bench.device
+    model = bench.policy()
     live = settings.reference == "live"
     other = settings.reference_model
-    own = Start.of(other) if other else start
+    own = Start.of(other) if other else bench.start
     if other:
         reference = load_reference(own, settings, device)
     else:
-        reference = load_frozen(start, settings, device) if live and not adapter else None
-    schedule = Schedule.of(
-        settings, len(rows.train), len(rows.held_out), settings.epochs, PartialState(cpu=not device.cuda).num_processes
-    )
+        reference = load_frozen(own, settings, device) if live and not bench.adapter else None
     config = DPOConfig(
-        **arguments(
-            settings,
-            schedule,
-            device,
-            work.folder.checkpoints,
-            lr=settings.lr or 0.0,
-            best=BEST,
-            resumed=checkpoint is not None,
-        ),
+        **bench.arguments(bench.schedule(rows, settings.epochs), settings.lr, best=BEST),
         precompute_ref_log_probs=not live,
         beta=settings.beta or 0.0,
     )
     trainer = PreferenceTrainer(
         loss=loss_of(settings),
-        cache=None if live else reference_cache(work, own, device),
+        cache=None if live else reference_cache(bench.work, own, device),
         share=settings.share_prompts,
         model=model,
         ref_model=reference,
         args=config,
-        train_dataset=Dataset.from_list(rows.train),
-        eval_dataset=Dataset.from_list(rows.held_out),
-        processing_class=tokenizer,
+        **bench.data(rows),
     )
     if other and not live:
         trainer.ref_model = None  # it has said all that it will be asked

@@ -126,6 +126,12 @@ def load_model(start: Start, settings: TrainSettings, device: Device) -> Any:
     return peft.PeftModel.from_pretrained(model, start.adapter, is_trainable=True)
 
 
+def drop_reference(model: Any) -> None:
+    """The second adapter that TRL adds as the reference: a checkpoint with two adapters cannot be resumed from."""
+    if "ref" in model.peft_config:
+        model.delete_adapter("ref")
+
+
 def adapter_for(model: Any, settings: TrainSettings, *, task: str = "CAUSAL_LM", whole: list[str] | None = None) -> Any:
     """The model with a new adapter. ``whole`` are modules that are trained as they are."""
     peft = _peft()

@@ -23,6 +23,7 @@ from constitutional.training.trainers.guarding import Careful
 from constitutional.training.trainers.losses import Loss
 from constitutional.training.trainers.reference import CHOSEN, REJECTED, ReferenceCache
 from constitutional.training.trainers.sharing import batch_of, forward, sums
+from constitutional.training.trainers.silent import Silent
 
 OURS = ("p", "weight", "chosen_mask", "rejected_mask")
 
@@ -51,7 +52,7 @@ class PairCollator(DataCollatorForPreference):  # type: ignore[misc]
         return batch
 
 
-class PreferenceTrainer(Careful, DPOTrainer):  # type: ignore[misc]
+class PreferenceTrainer(Careful, Silent, DPOTrainer):  # type: ignore[misc]
     """``cache`` holds the reference's log-probabilities; None computes them at every step from a reference model.
     ``share``: a pair's prompt is computed once."""
 
@@ -222,9 +223,3 @@ class PreferenceTrainer(Careful, DPOTrainer):  # type: ignore[misc]
             logs.update({f"{prefix}{name}": total / rows for name, total in means.items()})
         self._metrics[mode].clear()
         super().log(logs, start_time)
-
-    def create_model_card(self, *_: Any, **__: Any) -> None:
-        """The card is ours, and written once at the end."""
-
-    def _send_telemetry(self) -> None:
-        """Nobody is told."""

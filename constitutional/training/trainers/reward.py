@@ -6,32 +6,21 @@ adapter is always worked in. Rewards are kept around nought: the scorer reads th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
-from datasets import Dataset
 from torch.nn.functional import logsigmoid
 from transformers import AutoModelForSequenceClassification
 from trl import RewardConfig, RewardTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference, suppress_seqcls_warning
 
-from constitutional.training.schedule import Schedule
 from constitutional.training.stages import Outcome, Work
 from constitutional.training.tokens import TokenRows
-from constitutional.training.trainers.arguments import BEST, arguments
+from constitutional.training.trainers.arguments import BEST
+from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.fit import fit
 from constitutional.training.trainers.pairs import tokens_of
-from constitutional.training.trainers.policy import (
-    Device,
-    Start,
-    adapter_for,
-    check_vocabulary,
-    load_as,
-    load_frozen,
-    load_tokenizer,
-)
+from constitutional.training.trainers.policy import adapter_for, load_as, load_frozen
 from constitutional.training.trainers.silent import Silent
 
 CENTER = 0.01
@@ -78,43 +67,27 @@ class GradeTrainer(Silent, RewardTrainer):  # type: ignore[misc]
 
 
 def run(work: Work) -> Outcome:
-    start = Start.of(work.start, work.settings.revision)
-    tokenizer = load_tokenizer(start, work.settings)
-    rows = tokens_of(work, tokenizer)
-    checkpoint = work.folder.newest_checkpoint()
-    return fit(make_trainer(work, start, tokenizer, rows, checkpoint), work, rows, checkpoint)
+    bench = Bench.of(work, whole=True)
+    rows = tokens_of(bench)
+    return fit(make_trainer(bench, rows), work, rows, bench.checkpoint)
 
 
-def make_trainer(work: Work, start: Start, tokenizer: Any, rows: TokenRows, checkpoint: Path | None) -> GradeTrainer:
-    settings = work.settings
-    device = Device.of(settings, adapter=settings.lora is not None)
-    model = load_grader(work, start, device)
-    check_vocabulary(model, tokenizer, start.name)
-    processes = PartialState(cpu=not device.cuda).num_processes
-    schedule = Schedule.of(settings, len(rows.train), len(rows.held_out), settings.epochs, processes)
-    common = arguments(
-        settings,
-        schedule,
-        device,
-        work.folder.checkpoints,
-        lr=settings.lr or 0.0,
-        best=BEST,
-        resumed=checkpoint is not None,
-    )
+def make_trainer(bench: Bench, rows: TokenRows) -> GradeTrainer:
+    settings = bench.work.settings
+    model = bench.checked(load_grader(bench))
+    common = bench.arguments(bench.schedule(rows, settings.epochs), settings.lr, best=BEST)
     return GradeTrainer(
         model=model,
         args=RewardConfig(**common, center_rewards_coefficient=CENTER),
-        data_collator=GradeCollator(pad_token_id=tokenizer.pad_token_id),
-        train_dataset=Dataset.from_list([_columns(row) for row in rows.train]),
-        eval_dataset=Dataset.from_list([_columns(row) for row in rows.held_out]),
-        processing_class=tokenizer,
+        data_collator=GradeCollator(pad_token_id=bench.tokenizer.pad_token_id),
+        **bench.data(rows, _columns),
     )
 
 
-def load_grader(work: Work, start: Start, device: Device) -> Any:
+def load_grader(bench: Bench) -> Any:
     """The model with a head of one output instead of its words: a new one, unless it is a reward model already. An
     adapter that it comes with is worked in."""
-    settings = work.settings
+    settings, start, device = bench.work.settings, bench.start, bench.device
     torch.manual_seed(settings.seed)
     with suppress_seqcls_warning():
         model = load_as(AutoModelForSequenceClassification, start, settings, device, num_labels=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional import ConfigError
-from constitutional.pipeline.prompts import RowFault, rows_of
+from constitutional.pipeline.rows import RowFault, rows_of
 
 MARK = "\n\nOutput: "
 
