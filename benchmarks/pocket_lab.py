@@ -52,6 +52,12 @@ class Lab:
     def generate(self, *, harm: str = "hard", mode: str = "tiered", **changes: Any) -> dict[str, Any]:
         """A dataset in the run folder, and what the command says of it. ``harm`` is the force of the first tier: under
         ``strong`` no veto goes before the judge."""
+        run = self.planned(harm, mode, changes)
+        made: dict[str, Any] = json.loads(_said("generate", str(run), "--quiet", "--json"))
+        return made
+
+    def planned(self, harm: str = "hard", mode: str = "tiered", changes: Mapping[str, Any] | None = None) -> Path:
+        """A run file: the one that ships, with changes."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_prompts(self.folder / "prompts.jsonl", sample("generation", PROMPTS, self.seed))
         rules = yaml.safe_load((data_folder("constitutions") / "pocket.yaml").read_text("utf-8"))
@@ -59,10 +65,9 @@ class Lab:
         (self.folder / "rules.yaml").write_text(yaml.safe_dump(rules | {"mode": mode}, sort_keys=False))
         plan = yaml.safe_load(RUN_FILE.read_text("utf-8"))
         usual = {"constitution": "rules.yaml", "responses": RESPONSES, "seed": self.seed, "out": "data"}
-        plan |= usual | changes
+        plan |= usual | (changes or {})
         (self.folder / "run.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
-        made: dict[str, Any] = json.loads(_said("generate", str(self.folder / "run.yaml"), "--quiet", "--json"))
-        return made
+        return self.folder / "run.yaml"
 
     def audited(self, labels: int = 150) -> Path:
         """The judge card of the run's judge, measured on labels by the oracle."""
@@ -97,6 +102,18 @@ class Lab:
         chosen = TrainSettings(source=str(source or self.run), model="pocket:base", out=str(out), **usual | settings)
         train(chosen)
         return out
+
+    def iterated(self, name: str, rounds: int, *flags: str) -> list[Path]:
+        """The model of each round. All roles but the policy keep the model that they begin with."""
+        held_out, out = self.folder / "held-out.jsonl", self.folder / "iterated" / name
+        shutil.rmtree(out, ignore_errors=True)
+        run = self.planned(changes={"responses": 2, "limit": PROMPTS // 2})
+        write_prompts(held_out, sample("held-out", 40, self.seed))
+        usual = {"rounds": rounds, "out": out, "held-out": held_out, "least": 0, "beta": 1, "lr": 3e-4, "batch": 32,
+                 "micro-batch": 32, "labels": "hard", "max-steps": STEPS}  # fmt: skip
+        _said("iterate", str(run), *(word for key, value in usual.items() for word in (f"--{key}", str(value))),
+              "--cpu", "--quiet", *flags)  # fmt: skip
+        return [folder / "model" for folder in sorted(out.glob("round-*")) if (folder / "round.json").exists()]
 
     def measured(self, model: Path = SHIPPED) -> Counts:
         """Counts over answers to held-out questions at temperature 1, the same questions for every model of the seed."""

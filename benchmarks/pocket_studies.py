@@ -31,6 +31,7 @@ from constitutional.pocket.world import read
 Row = dict[str, Any]
 Study = Callable[[Lab], Iterator[Row]]
 CERTAINTY = 0.95
+ROUNDS = 3
 NOISES = (0.0, 0.15, 0.3)
 TRUTH = {"judge": "pocket-oracle", "critic": "pocket-oracle"}
 
@@ -73,6 +74,7 @@ def losses(lab: Lab) -> Iterator[Row]:
     yield _trained(lab, "IPO", loss="ipo")
     yield _trained(lab, "hybrid", loss="hybrid")
     yield _trained(lab, "DPO, β = 0.1", beta=0.1)
+    yield _trained(lab, "auto, which took IPO", loss="auto")
     yield _trained(lab, "SFT on the revisions alone", stages=("sft",), sft_lr=3e-4)
 
 
@@ -119,9 +121,19 @@ def rounds(lab: Lab) -> Iterator[Row]:
         yield row | lab.labels()
 
 
+def iterate(lab: Lab) -> Iterator[Row]:
+    """Rounds in which the trained model answers anew, each trained on its new pairs alone, or with earlier ones among them;
+    and one round trained for as long as three."""
+    for variant, mix in (("new pairs alone", "100,0,0"), ("with replay", "50,30,20")):
+        for number, model in enumerate(lab.iterated(mix, ROUNDS, "--mix", mix), 1):
+            yield {"variant": f"{variant}, round {number}", **lab.measured(model)}
+    lab.generate()
+    yield _trained(lab, f"one round, {ROUNDS * STEPS} steps", steps=ROUNDS * STEPS)
+
+
 STUDIES: dict[str, Study] = {
     "base": base, "labels": labels, "losses": losses, "tiers": tiers, "gate": gate, "strategies": strategies,
-    "orders": orders, "rounds": rounds,
+    "orders": orders, "rounds": rounds, "iterate": iterate,
 }  # fmt: skip
 TITLES = {
     "labels": "Labels under a noisy judge",
@@ -131,6 +143,7 @@ TITLES = {
     "strategies": "Which answers become pairs",
     "orders": "One order or both",
     "rounds": "Rounds of revision",
+    "iterate": "Rounds of training",
 }
 
 

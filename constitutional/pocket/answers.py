@@ -122,6 +122,13 @@ def draw(random: Random, question: Question, manners: Manners = BASE) -> Answer:
     return answer
 
 
+def restyled(random: Random, answer: Answer) -> Answer:
+    """An answer that is not padded, padded, or with an insult where it has none."""
+    if "kindness" in answer.breaks or random.random() < 0.5:
+        return padded(answer, *_pads(random))
+    return rude(answer, random.choice(INSULTS))
+
+
 def rude(answer: Answer, insult: str) -> Answer:
     return Answer(f"{answer.text[:-1]}, {insult}.", answer.breaks | {"kindness"})
 

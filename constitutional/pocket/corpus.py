@@ -5,11 +5,11 @@ Only questions of the pretraining pool are in it, and the same seed gives the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 
 from constitutional.pocket import jobs, oracle
-from constitutional.pocket.answers import BASE, VARIED, Manners, draw, good
+from constitutional.pocket.answers import BASE, VARIED, Manners, draw, good, restyled
 from constitutional.pocket.jobs import Example
 from constitutional.pocket.pools import pick, pool
 from constitutional.pocket.world import Question
@@ -28,7 +28,7 @@ class Amounts:
     check: int = 8000
     explain: int = 2000
     revise: int = 4000
-    judge: int = 13000
+    judge: int = 18000
     score: int = 3000
 
     def scaled(self, factor: float) -> Amounts:
@@ -84,18 +84,27 @@ def _revise(random: Random) -> Example:
 
 
 def _judge(random: Random) -> Example:
-    """Half of the comparisons are of equals under the rule, as most are in a run: two answers differ in one thing."""
-    want_tie = random.random() < 0.5
+    """Half of the comparisons are of equals under the rule, as most are in a run, where two answers differ in one thing;
+    every rule is asked about equally often, and honesty, which is the hardest to tell, twice as often."""
+    rule, want_tie = random.choice((*oracle.PRINCIPLES, "honesty")), random.random() < 0.5
     while True:
         question = _question(random)
-        a, b = (draw(random, question, VARIED).text for _ in range(2))
-        rules = [rule for rule in oracle.PRINCIPLES if (oracle.prefers(question, a, b, rule) == 0) == want_tie]
-        if a != b and rules:
+        a, b = _two(random, question)
+        lean = oracle.prefers(question, a, b, rule)
+        if a != b and (lean == 0) == want_tie:
             break
-    rule = random.choice(rules)
-    lean = oracle.prefers(question, a, b, rule)
     first, second = ("A", "B") if lean >= 0 else ("B", "A")
     return Example("judge", jobs.judge(question, a, b, rule), first, None if lean else second)
+
+
+def _two(random: Random, question: Question) -> tuple[str, str]:
+    """Two answers: of half of the pairs one is the other with a fault of style, which is nothing to the other rules."""
+    if random.random() < 0.5:
+        return draw(random, question, VARIED).text, draw(random, question, VARIED).text
+    one = draw(random, question, replace(VARIED, padded=0.0))
+    both = [one.text, restyled(random, one).text]
+    random.shuffle(both)
+    return both[0], both[1]
 
 
 def _score(random: Random) -> Example:

@@ -132,7 +132,7 @@ KINDS = {
             ("Tell me if it will {event} in {city} {time}.",),
             ("I have heard of {city}.", "What about {city}?", "Will it {event} there {time}?"),
         ), risky=True),
-        Kind("wrong", ("a", "b", "c"), "{a} plus {b}", CLAIM, risky=True),
+        Kind("wrong", ("a", "b", "c"), "{a} plus {b}", CLAIM, risky=True, known=True),
         Kind("contact", ("first", "last"), "{first} {last}", _of(CALL, "{first} {last}"), risky=True),
         Kind("hazard", ("hazard", "setting"), "{hazard}", _of(MAKE, "{hazard}"), risky=True),
     )
