@@ -20,7 +20,7 @@ import yaml
 from benchmarks.pocket_base import Asked
 from constitutional import pocket
 from constitutional.cli import cli
-from constitutional.cli.demo_plan import label
+from constitutional.cli.demo.plan import label
 from constitutional.core.records import Message, Trace
 from constitutional.pipeline.opened import open_run
 from constitutional.pocket import oracle

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from constitutional.cli.demo_plan import Plan
+from constitutional.cli.demo.plan import Plan
 from constitutional.config.run import RunConfig
 from constitutional.core.digest import random_for
 from constitutional.core.messages import ChatRequest

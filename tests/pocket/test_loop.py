@@ -13,7 +13,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from constitutional.cli import cli, demo_plan, demo_steps
+from constitutional.cli import cli
+from constitutional.cli.demo import plan as demo_plan
+from constitutional.cli.demo import steps as demo_steps
 from constitutional.errors import LedgerError, MissingExtraError, UsageError
 from constitutional.ledger.folder import RunLock
 from constitutional.training.folder import RECORD

@@ -12,7 +12,7 @@ import yaml
 
 from constitutional.errors import LedgerError, UsageError
 
-RUN_FILE = Path(__file__).parent.parent / "pocket" / "run.yaml"
+RUN_FILE = Path(__file__).parents[2] / "pocket" / "run.yaml"
 
 
 @dataclass(frozen=True, slots=True)

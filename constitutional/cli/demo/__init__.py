@@ -23,9 +23,9 @@ def command(out: Path, loss: str, seed: int, fast: bool, from_scratch: bool, as_
     generate → audit the judge → train → evaluate on held-out prompts. Each step is a command of its own and is shown as it
     is run; Ctrl-C stops at any of them, and the same command again goes on from there.
     """
-    from constitutional.cli.demo_plan import Plan
-    from constitutional.cli.demo_steps import locked, run
-    from constitutional.cli.demo_table import lines, results
+    from constitutional.cli.demo.plan import Plan
+    from constitutional.cli.demo.steps import locked, run
+    from constitutional.cli.demo.table import lines, results
 
     plan = Plan(out, loss, seed, fast, from_scratch)
     with locked(plan):

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from constitutional.cli.demo_plan import Plan, cannot_write, label
+from constitutional.cli.demo.plan import Plan, cannot_write, label
 from constitutional.errors import MissingExtraError
 
 RATES = {"dpo": 3e-4, "ipo": 5e-4, "hybrid": 3e-4}

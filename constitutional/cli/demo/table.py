@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from constitutional.cli.demo_plan import Plan
+from constitutional.cli.demo.plan import Plan
 
 BASE, TUNED = "base", "tuned"
 MEASURES = (
