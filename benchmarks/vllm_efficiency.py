@@ -228,9 +228,15 @@ def details(figures: dict[str, Any]) -> str:
          f"{row['seconds']:.1f} s", f"{row['tokens_per_second']:,.0f}", f"{row['cpu_seconds']:.1f} s")
         for kind, row in figures["medians"].items()
     ]  # fmt: skip
+    turns = ", ".join(f"{ratio:.3f}" for ratio in figures["ratios"])
+    short = figures["medians"]["ours"].get("time_with_free_places")
+    spare = "" if short is None else (
+        f" For {short:.0%} of its time the engine of a run has free places: the end, where calls wait for others of their "
+        "prompt, and a larger share of a shorter run."
+    )  # fmt: skip
     return (
         f"{table(head, rows)}\n\nModel: {figures['model']}; {figures['prompts']} prompts. Medians of {figures['runs']} runs "
-        f"in turns; the median of each turn's share is {figures['ratio']:.3f}."
+        f"in turns; the shares of the turns are {turns}.{spare}"
     )
 
 
