@@ -1,6 +1,6 @@
 """What a run that asks by a provider's batches holds in memory while its questions wait.
 
-    python -m benchmarks.batches [--prompts 900] [--json] [--save]
+    python -m benchmarks.batches [--prompts 500] [--json] [--save]
 
 A server on loopback speaks the batch API and gives answers of 200 tokens. The default pipeline (one answer, six principles)
 runs with a quarter of the prompts, with all of them at the default of ``batch.prompts``, and with all of them at once."""
@@ -70,7 +70,7 @@ def details(figures: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=int, default=900)
+    parser.add_argument("--prompts", type=int, default=500)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/batches.json")
     options = parser.parse_args()

@@ -28,7 +28,7 @@ def profiled(work: Coroutine[Any, Any, T], top: int = 10) -> tuple[T, str]:
         longest, busy = max(longest, took), busy + took
 
     profile = cProfile.Profile()
-    asyncio.Handle._run = timed  # type: ignore[method-assign]
+    asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
     began = time.perf_counter()
     try:
         result = profile.runcall(asyncio.run, work)

@@ -31,7 +31,7 @@ before more are. ``WINDOW`` prompts per call are the most, whatever they wait fo
 LOOK = 0.02
 """Seconds until it is looked again whether there is room, where no prompt ends in between."""
 FEWEST = 4
-WAITING = 1500
+WAITING = 600
 """Questions that wait for a provider's batches at once, about, where a run does not say how many prompts may. Each holds
 14 kB or so with its text: the run stays under 150 MB."""
 
