@@ -33,7 +33,7 @@ LOOK = 0.02
 FEWEST = 4
 WAITING = 600
 """Questions that wait for a provider's batches at once, about, where a run does not say how many prompts may. Each holds
-14 kB or so with its text: the run stays under 150 MB."""
+15 kB or so with its text: the run stays under 150 MB."""
 
 Tracer = Callable[[Prompt], Awaitable[Trace]]
 """Makes the trace of one prompt: here, or elsewhere."""
