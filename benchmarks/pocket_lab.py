@@ -32,7 +32,7 @@ from constitutional.training.run import train
 from constitutional.training.settings import TrainSettings
 from constitutional.training.sources import Source
 
-PROMPTS, RESPONSES, HELD_OUT, ANSWERS = 300, 3, 250, 2
+PROMPTS, RESPONSES, HELD_OUT, ANSWERS = 200, 3, 200, 2
 STEPS = 40
 RUN_FILE = Path(pocket.__file__).parent / "run.yaml"
 Counts = dict[str, float]
@@ -107,7 +107,7 @@ class Lab:
         """The model of each round. All roles but the policy keep the model that they begin with."""
         held_out, out = self.folder / "held-out.jsonl", self.folder / "iterated" / name
         shutil.rmtree(out, ignore_errors=True)
-        run = self.planned(changes={"responses": 2, "limit": PROMPTS // 2})
+        run = self.planned(changes={"responses": 2, "limit": 120})
         write_prompts(held_out, sample("held-out", 40, self.seed))
         usual = {"rounds": rounds, "out": out, "held-out": held_out, "least": 0, "beta": 1, "lr": 3e-4, "batch": 32,
                  "micro-batch": 32, "labels": "hard", "max-steps": STEPS}  # fmt: skip

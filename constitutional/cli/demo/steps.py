@@ -15,7 +15,7 @@ import click
 from constitutional.cli.demo.plan import Plan, cannot_write, label
 from constitutional.errors import MissingExtraError
 
-RATES = {"dpo": 3e-4, "ipo": 5e-4, "hybrid": 3e-4}
+RATES = {"dpo": 2.5e-4, "ipo": 5e-4, "hybrid": 3e-4}
 """Of learning. IPO pulls less the nearer a pair is to its target, and so takes more."""
 LONGEST = 64
 """Tokens of an answer, as in the run file."""
