@@ -65,7 +65,7 @@ class Lab:
         (self.folder / "rules.yaml").write_text(yaml.safe_dump(rules | {"mode": mode}, sort_keys=False))
         plan = yaml.safe_load(RUN_FILE.read_text("utf-8"))
         usual = {"constitution": "rules.yaml", "responses": RESPONSES, "seed": self.seed, "out": "data"}
-        plan |= usual | (changes or {})
+        plan |= {**usual, **(changes or {})}
         (self.folder / "run.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
         return self.folder / "run.yaml"
 

@@ -74,7 +74,7 @@ class BatchConfig(_Strict):
     prompts: int | None = Field(
         default=None,
         gt=0,
-        description="Prompts in work at once; default: as many as ask about 600 questions at once.",
+        description="Prompts in work at once; default: as many as ask about 12,000 questions at once.",
     )
     poll: float = Field(default=60.0, gt=0, description="Seconds between two looks at a batch.")
 

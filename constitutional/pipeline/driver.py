@@ -31,9 +31,10 @@ before more are. ``WINDOW`` prompts per call are the most, whatever they wait fo
 LOOK = 0.02
 """Seconds until it is looked again whether there is room, where no prompt ends in between."""
 FEWEST = 4
-WAITING = 600
+WAITING = 12_000
 """Questions that wait for a provider's batches at once, about, where a run does not say how many prompts may. Each holds
-15 kB or so with its text: the run stays under 150 MB."""
+15 kB or so with its text, 180 MB in all. Fewer would save memory and cost days: a batch may take hours, and a run of 100
+prompts at a time makes twenty times as many, one after the other."""
 
 Tracer = Callable[[Prompt], Awaitable[Trace]]
 """Makes the trace of one prompt: here, or elsewhere."""

@@ -192,7 +192,7 @@ def _hub(name: str, split: str) -> Iterator[Row]:
         raise MissingExtraError.naming("datasets", "hub") from error
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # of every attempt to reach a server; what came of them is said below
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # of every attempt to reach a server; what came of them is said below
     try:
         rows = datasets.load_dataset(name, split=split or "train", streaming=True)
         yield from _numbered(iter(rows), name)

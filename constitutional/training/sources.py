@@ -183,7 +183,7 @@ def _quiet_hub() -> None:
     """It tells of every attempt to reach a server; what came of all of them is said by us."""
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
 def _hub(name: str, config: str, subset: str) -> Iterator[Placed]:

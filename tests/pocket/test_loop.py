@@ -128,13 +128,13 @@ def test_where_an_interrupt_stopped_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """``sample`` knows nothing of Ctrl-C, ``train`` says by its exit code that it was pressed."""
-    outcomes = {"sample": [KeyboardInterrupt(), 0], "train": [130]}
+    outcomes: dict[str, list[Any]] = {"sample": [KeyboardInterrupt(), 0], "train": [130]}
 
     def pressed(arguments: list[str], **_: Any) -> int:
         outcome = outcomes.get(arguments[0], [0]).pop(0)
         if isinstance(outcome, BaseException):
             raise click.Abort from outcome
-        return outcome
+        return int(outcome)
 
     monkeypatch.setattr(cli, "main", pressed)
     monkeypatch.setattr(demo_steps, "label", lambda sheet, to: None)
