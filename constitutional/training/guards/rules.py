@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, sqrt
 from statistics import fmean, median
 from typing import Any, NamedTuple, Protocol
 
 Line = Mapping[str, Any]
 
 FALL = 0.02
-"""Of held-out accuracy under its best, from which on it falls."""
+"""Of held-out accuracy under its best, from which on it falls; or, with few rows, ``NOISE`` standard errors."""
+NOISE = 2.0
 LOOKS = 2
 """Evaluations in a row that show a fall: a small held-out set moves by itself."""
 LEAST_MARGIN = 0.1
@@ -55,6 +56,8 @@ class Memorising:
     """Training rows are told apart as well as can be, and held-out ones ever less."""
 
     threshold: float
+    held_out: int = 0
+    """How many held-out rows there are; 0: not known."""
     _training: list[float] = field(default_factory=list)
     _best: float = 0.0
     _falling: int = 0
@@ -66,7 +69,7 @@ class Memorising:
         if held_out is None:
             return None
         seen, self._training = self._training, []
-        self._falling = self._falling + 1 if held_out < self._best - FALL else 0
+        self._falling = self._falling + 1 if held_out < self._best - self._least() else 0
         self._best = max(self._best, held_out)
         if not seen:
             return None
@@ -74,6 +77,13 @@ class Memorising:
         falls = known > self.threshold and self._falling >= LOOKS
         said = f"training accuracy {known:.3f} while held-out accuracy fell from {self._best:.3f} to {held_out:.3f}"
         return Finding(known, said if falls else None)
+
+    def _least(self) -> float:
+        """By how much an accuracy must have fallen to have fallen: with ten rows, one of them is nothing."""
+        if not self.held_out:
+            return FALL
+        best = (self._best * self.held_out + 1) / (self.held_out + 2)
+        return max(FALL, NOISE * sqrt(best * (1 - best) / self.held_out))
 
 
 @dataclass(slots=True)
@@ -187,7 +197,6 @@ class Repetition:
 
 BY_THRESHOLD: Mapping[str, Callable[[float], Rule]] = {
     "kl": Divergence,
-    "memorising": Memorising,
     "margin": Collapse,
     "spike": Spike,
     "length": Drift,
@@ -195,10 +204,12 @@ BY_THRESHOLD: Mapping[str, Callable[[float], Rule]] = {
 }
 
 
-def rule_of(name: str, threshold: float, tokens: float) -> Rule:
-    """A fresh rule of a guard. ``tokens``: of an answer, on average."""
+def rule_of(name: str, threshold: float, tokens: float, held_out: int = 0) -> Rule:
+    """A fresh rule of a guard. ``tokens``: of an answer, on average; ``held_out``: how many rows, 0: not known."""
     if name == "nan":
         return NoNumber()
+    if name == "memorising":
+        return Memorising(threshold, held_out)
     return Sinking(threshold, tokens) if name == "sinking" else BY_THRESHOLD[name](threshold)
 
 

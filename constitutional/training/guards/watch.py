@@ -58,11 +58,11 @@ class Watch:
     accounts: dict[str, Account] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, specs: Mapping[str, GuardSpec], tokens: float = 1.0) -> Watch:
-        """``tokens``: of an answer, on average."""
+    def of(cls, specs: Mapping[str, GuardSpec], tokens: float = 1.0, held_out: int = 0) -> Watch:
+        """``tokens``: of an answer, on average; ``held_out``: how many rows, 0 where that is not known."""
         return cls(
             {
-                name: Account(spec, rule_of(name, spec.threshold or 0.0, max(tokens, 1.0)))
+                name: Account(spec, rule_of(name, spec.threshold or 0.0, max(tokens, 1.0), held_out))
                 for name, spec in specs.items()
             }
         )

@@ -23,7 +23,7 @@ from constitutional.training.trainers.sampling import Sampler
 def fit(trainer: Any, work: Work, rows: TokenRows, checkpoint: Path | None, sampler: Sampler | None = None) -> Outcome:
     """Trains, looks at the held-out rows once more, and saves: ``work.folder`` holds a finished stage afterwards."""
     settings = work.settings
-    watch = Watch.of(specs(settings.guards), rows.answer)
+    watch = Watch.of(specs(settings.guards), rows.answer, len(rows.held_out))
     trainer.remove_callback(PrinterCallback)
     for callback in callbacks_for(work, Guarding(watch, work, trainer, sampler)):
         trainer.add_callback(callback)

@@ -16,9 +16,9 @@ from constitutional.training.guards.watch import Watch
 Line = dict[str, Any]
 
 
-def fired(lines: Iterable[Line], *given: str, tokens: float = 10.0) -> dict[str, Any]:
+def fired(lines: Iterable[Line], *given: str, tokens: float = 10.0, held_out: int = 0) -> dict[str, Any]:
     """Guard → the step at which it fired first."""
-    watch = Watch.of(specs(given), tokens)
+    watch = Watch.of(specs(given), tokens, held_out)
     for line in lines:
         watch.see(line)
     return {item["guard"]: item["step"] for item in watch.fired}
@@ -75,6 +75,15 @@ def test_memorising_takes_both_and_a_second_look() -> None:
     assert fired([*best, *falling[:2]]) == {}
     assert fired([*best, *falling[:2], train(3, 0.99), look(3, accuracy=0.8)]) == {}, "it came back"
     assert fired(best + [line | {"rewards/accuracies": 0.9} if "loss" in line else line for line in falling]) == {}
+
+
+def test_one_of_ten_held_out_rows_is_no_fall() -> None:
+    best = [train(1, 0.97), look(1, accuracy=1.0)]
+    lost = [train(2, 0.99), look(2, accuracy=0.9), train(3, 0.99), look(3, accuracy=0.9)]
+    assert fired(best + lost, held_out=10) == {}
+    assert fired(best + lost, held_out=1000) == {"memorising": 3}
+    half = [train(2, 0.99), look(2, accuracy=0.5), train(3, 0.99), look(3, accuracy=0.5)]
+    assert fired(best + half, held_out=10) == {"memorising": 3}
 
 
 def test_sinking_takes_both_answers_and_counts_by_token() -> None:
