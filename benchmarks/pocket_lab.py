@@ -22,6 +22,7 @@ from constitutional import pocket
 from constitutional.cli import cli
 from constitutional.cli.demo.plan import label
 from constitutional.core.records import Message, Trace
+from constitutional.errors import EXIT_TOO_MANY_FAILURES
 from constitutional.pipeline.opened import open_run
 from constitutional.pocket import oracle
 from constitutional.pocket.pools import sample, write_prompts
@@ -112,7 +113,7 @@ class Lab:
         usual = {"rounds": rounds, "out": out, "held-out": held_out, "least": 0, "beta": 1, "lr": 3e-4, "batch": 32,
                  "micro-batch": 32, "labels": "hard", "max-steps": STEPS}  # fmt: skip
         _said("iterate", str(run), *(word for key, value in usual.items() for word in (f"--{key}", str(value))),
-              "--cpu", "--quiet", *flags)  # fmt: skip
+              "--cpu", "--quiet", *flags, stopped=EXIT_TOO_MANY_FAILURES)  # fmt: skip
         return [folder / "model" for folder in sorted(out.glob("round-*")) if (folder / "round.json").exists()]
 
     def measured(self, model: Path = SHIPPED) -> Counts:
@@ -139,12 +140,12 @@ async def _measured(model: Path, seed: int) -> Counts:
     }
 
 
-def _said(*arguments: str) -> str:
-    """What a command of the toolkit prints."""
+def _said(*arguments: str, stopped: int = 0) -> str:
+    """What a command of the toolkit prints. ``stopped``: another exit code that is well, as that of a guard."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         code = cli.main(list(arguments), prog_name="constitutional", standalone_mode=False)
-    if isinstance(code, int) and code:
+    if isinstance(code, int) and code not in (0, stopped):
         raise RuntimeError(f"constitutional {' '.join(arguments)}: exit code {code}\n{said.getvalue()}")
     return said.getvalue()
 

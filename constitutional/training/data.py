@@ -30,6 +30,10 @@ from constitutional.training.sources import About, Placed, Source, read_file
 HELD_OUT_SPLITS = {"test", "validation", "valid", "eval", "dev"}
 
 
+class NothingToTrainOnError(RunStoppedError):
+    """No row, or too few, of what a stage learns from."""
+
+
 class _OfPrompt(Protocol):
     @property
     def prompt_id(self) -> str: ...
@@ -291,7 +295,7 @@ def _demand(part: Part[R], subset: str, settings: TrainSettings) -> None:
     else:
         rows = "1 row" if part.usable == 1 else f"{part.usable:,} rows of one prompt"
         what = f"only {rows} of {part.read:,} can be used{dropped}; it takes two prompts, one of them held out"
-    raise RunStoppedError(f"{settings.source}: nothing to train on: {what}")
+    raise NothingToTrainOnError(f"{settings.source}: nothing to train on: {what}")
 
 
 def limited_held_out(part: Part[R], most: int, seed: int) -> Part[R]:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from constitutional.cli.iterate import command, settings_of
 from constitutional.errors import ConfigError, PromptFileError, UsageError
 from constitutional.ledger import LedgerView
+from constitutional.training.iterate import rounds as playing
 from constitutional.training.iterate.rounds import RoundFolder, pinned, policy_entry, spent_in
 from constitutional.training.run import train
 from constitutional.training.settings import TrainSettings
@@ -184,6 +185,25 @@ def test_what_cannot_be_meant_is_said(tmp_path: Path, tiny: Path) -> None:
     with pytest.raises(PromptFileError, match="some of both"):
         iterate(run_file(tmp_path / "here", tiny, limit=1), out)
     assert not out.exists()
+
+
+@pytest.mark.slow
+def test_a_later_round_with_too_few_pairs_is_the_last(
+    tmp_path: Path, speaker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pairs of a run are real, and cut to one: what a model that has learned nearly everything leaves."""
+    real = playing.pairs_of
+
+    def few(folder: RoundFolder) -> list[Any]:
+        return real(folder)[:1] if folder.path.name == "round-2" else real(folder)
+
+    monkeypatch.setattr(playing, "pairs_of", few)
+    out = tmp_path / "out"
+    found = iterate(run_file(tmp_path, speaker), out, "--quiet", "--rounds", "2", "--mix", "100,0,0", "--least", "0")
+    record = json.loads((out / "iterate.json").read_text())
+    assert len(record["rounds"]) == 1
+    assert found.return_value == 0
+    assert "too few pairs to train on" in record["ended"]
 
 
 def test_roles_keep_the_model_that_they_begin_with(tmp_path: Path, tiny: Path) -> None:

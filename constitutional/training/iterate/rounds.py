@@ -26,6 +26,7 @@ from constitutional.pipeline.setup import check
 from constitutional.pipeline.sieve import sift_run
 from constitutional.pipeline.stop import Stop, on_interrupt
 from constitutional.plugins import PluginHost
+from constitutional.training.data import NothingToTrainOnError
 from constitutional.training.folder import read_json, write_json
 from constitutional.training.iterate.decide import Round, improvement
 from constitutional.training.iterate.mix import Mixed, Row, mixed
@@ -116,7 +117,7 @@ class Turn:
 
 
 def play(turn: Turn) -> Round | None:
-    """The finished round; None where its run gave no pair, so that there is nothing to learn."""
+    """The finished round; None where a later one's run gave no pair, or too few to train on."""
     turn.folder.path.mkdir(parents=True, exist_ok=True)
     asked = of_round(turn.prompts, turn.number, turn.ratio, turn.settings.run.seed)
     write(turn.folder.path / TRAIN_FILE, asked)
@@ -124,7 +125,12 @@ def play(turn: Turn) -> Round | None:
     mix = _mix(turn)
     if turn.number > 1 and not mix.counts["new"]:
         return None
-    trained = _train(turn)
+    try:
+        trained = _train(turn)
+    except NothingToTrainOnError:
+        if turn.number == 1:
+            raise
+        return None
     evaluation = _evaluate(turn)
     found = _round(turn, len(asked), mix, trained, evaluation)
     turn.folder.finish(found)

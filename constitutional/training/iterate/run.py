@@ -104,7 +104,7 @@ def _rounds(settings: IterateSettings, prompts: list[Prompt], say: Say) -> Itera
             except BudgetError as spent:
                 return _end(settings, done, str(spent), "budget", say)
         if found is None:
-            stopped = f"round {number} gave no pair: there is nothing left to learn from these prompts"
+            stopped = f"round {number} gave too few pairs to train on: nothing is left to learn from these prompts"
             break
         done.append(found)
         say(line_of(found, settings.measure))
