@@ -149,4 +149,4 @@ def test_nothing_heavy_is_imported_before_the_data_is_known_to_be_good(tmp_path:
         "print([name for name in ('torch', 'transformers', 'trl', 'datasets') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert done.stdout.split("\n")[:2] == ["RunStoppedError", "[]"]
+    assert done.stdout.split("\n")[:2] == ["NothingToTrainOnError", "[]"]
