@@ -27,6 +27,7 @@ from constitutional.core.stats.intervals import wilson
 from constitutional.pocket import oracle
 from constitutional.pocket.jobs import constitution
 from constitutional.pocket.world import read
+from constitutional.training.folder import RECORD
 
 Row = dict[str, Any]
 Study = Callable[[Lab], Iterator[Row]]
@@ -74,7 +75,9 @@ def losses(lab: Lab) -> Iterator[Row]:
     yield _trained(lab, "IPO", loss="ipo")
     yield _trained(lab, "hybrid", loss="hybrid")
     yield _trained(lab, "DPO, β = 0.1", beta=0.1)
-    yield _trained(lab, "auto, which took IPO", loss="auto")
+    row = _trained(lab, "auto", loss="auto")
+    took = json.loads((lab.folder / "models" / "model" / RECORD).read_text("utf-8"))["settings"]["loss"]
+    yield row | {"variant": f"auto, which took {took.upper()}"}
     yield _trained(lab, "SFT on the revisions alone", stages=("sft",), sft_lr=3e-4)
 
 
