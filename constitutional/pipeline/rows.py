@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from constitutional import tables
 from constitutional.core.records import Reason
 from constitutional.errors import MissingExtraError, PromptFileError, near_matches
 
@@ -135,18 +136,7 @@ def _delimiter(head: str) -> str:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    import pyarrow
-    import pyarrow.parquet as parquet
-
-    try:
-        file = parquet.ParquetFile(path)
-        number = 0
-        for batch in file.iter_batches(batch_size=1000):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{path.name}:{number}", row
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise PromptFileError(f"{path}: not a Parquet file: {error}") from error
+    return _numbered(tables.parquet(path, PromptFileError), path.name)
 
 
 def _saved(path: Path, split: str) -> Iterator[Row]:
@@ -165,24 +155,11 @@ def _saved(path: Path, split: str) -> Iterator[Row]:
     state = folder / "state.json"
     if state.is_file():
         files = [folder / item["filename"] for item in json.loads(state.read_text())["_data_files"]]
-        return _numbered(_arrow(files), folder.name)
+        return _numbered(tables.arrow(files, PromptFileError), folder.name)
     parquets = sorted(folder.glob("*.parquet"))
     if parquets:
         return (row for file in parquets for row in _parquet(file))
     raise PromptFileError(f"{folder}: neither a dataset saved by `datasets` nor a folder of .parquet files")
-
-
-def _arrow(files: list[Path]) -> Iterator[Any]:
-    import pyarrow
-    import pyarrow.ipc as ipc
-
-    for file in files:
-        try:
-            with pyarrow.memory_map(str(file)) as data:
-                for batch in ipc.open_stream(data):
-                    yield from batch.to_pylist()
-        except (pyarrow.ArrowInvalid, OSError) as error:
-            raise PromptFileError(f"{file}: not an Arrow file: {error}") from error
 
 
 def _hub(name: str, split: str) -> Iterator[Row]:
@@ -190,9 +167,7 @@ def _hub(name: str, split: str) -> Iterator[Row]:
         import datasets
     except ImportError as error:
         raise MissingExtraError.naming("datasets", "hub") from error
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # of every attempt to reach a server; what came of them is said below
+    tables.quiet_hub()
     try:
         rows = datasets.load_dataset(name, split=split or "train", streaming=True)
         yield from _numbered(iter(rows), name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from constitutional import tables
 from constitutional.core.codec import from_json
 from constitutional.core.constitution import Constitution
 from constitutional.errors import ConfigError, MissingExtraError
@@ -120,7 +121,7 @@ def _folder(folder: Path, subset: str) -> Iterator[Placed]:
         if state.is_file():
             found = True
             files = [inner / split / item["filename"] for item in json.loads(state.read_text())["_data_files"]]
-            yield from _known(_arrow(files), subset, split or "train")
+            yield from _known(tables.arrow(files, ConfigError), subset, split or "train")
     if not found:
         raise ConfigError(f"{folder}: no dataset in it: expected {subset}/*.parquet, *.parquet, *.jsonl or saved Arrow")
 
@@ -140,7 +141,7 @@ def _file(path: Path) -> Iterator[Row]:
                 if line.strip():
                     yield _parsed(path, number, line)
     elif path.suffix == ".parquet":
-        yield from _parquet(path)
+        yield from tables.parquet(path, ConfigError)
     else:
         raise ConfigError(f"{path}: unknown kind of file {path.suffix!r}: use .jsonl or .parquet")
 
@@ -155,43 +156,12 @@ def _parsed(path: Path, number: int, line: bytes) -> Row:
     return row
 
 
-def _parquet(path: Path) -> Iterator[Row]:
-    import pyarrow
-    import pyarrow.parquet as parquet
-
-    try:
-        for batch in parquet.ParquetFile(path).iter_batches(batch_size=1000):
-            yield from batch.to_pylist()
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise ConfigError(f"{path}: not a Parquet file: {error}") from error
-
-
-def _arrow(files: list[Path]) -> Iterator[Row]:
-    import pyarrow
-    import pyarrow.ipc as ipc
-
-    for file in files:
-        try:
-            with pyarrow.memory_map(str(file)) as data:
-                for batch in ipc.open_stream(data):
-                    yield from batch.to_pylist()
-        except (pyarrow.ArrowInvalid, OSError) as error:
-            raise ConfigError(f"{file}: not an Arrow file: {error}") from error
-
-
-def _quiet_hub() -> None:
-    """It tells of every attempt to reach a server; what came of all of them is said by us."""
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-
-
 def _hub(name: str, config: str, subset: str) -> Iterator[Placed]:
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError.naming("datasets", "train") from error
-    _quiet_hub()
+    tables.quiet_hub()
     try:
         configs = datasets.get_dataset_config_names(name)
         wanted = config or (subset if subset in configs else None)
