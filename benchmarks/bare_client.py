@@ -6,13 +6,16 @@ import asyncio
 import json
 import sys
 
+import httpx
 import openai
 
 
 async def main(url: str, texts: list[str], in_flight: int, retries: int) -> None:
-    client = openai.AsyncOpenAI(
-        base_url=url, api_key="none", max_retries=retries, http_client=openai.DefaultAioHttpClient()
+    # The SDK's own pool has 1,000 places.
+    pool = openai.DefaultAioHttpClient(
+        limits=httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
     )
+    client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=retries, http_client=pool)
     places = asyncio.Semaphore(in_flight)
 
     async def ask(prompt: str) -> str:
@@ -22,7 +25,8 @@ async def main(url: str, texts: list[str], in_flight: int, retries: int) -> None
             )
         return reply.choices[0].message.content or ""
 
-    answers = await asyncio.gather(*(ask(text) for text in texts))
+    async with client:
+        answers = await asyncio.gather(*(ask(text) for text in texts))
     print(len(answers))
 
 
