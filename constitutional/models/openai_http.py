@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from constitutional.errors import MissingExtraError
 from constitutional.models.http import no_answer, parse_retry_after, raise_for_status
@@ -23,6 +25,7 @@ class PlainHttp:
         self._key = key
         self._timeout = timeout
         self._most = most
+        self._proxy = proxy_for(self._address)
         self._session: Any = None
 
     async def post(self, content: bytes) -> bytes:
@@ -31,7 +34,7 @@ class PlainHttp:
         import aiohttp
 
         try:
-            async with session.post(self._address, data=content) as response:
+            async with session.post(self._address, data=content, proxy=self._proxy) as response:
                 body: bytes = await response.read()
                 if response.status < 400:
                     return body
@@ -56,9 +59,15 @@ class PlainHttp:
             connector=aiohttp.TCPConnector(limit=self._most),
             headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
             timeout=aiohttp.ClientTimeout(total=self._timeout),
-            trust_env=True,
         )
         return self._session
+
+
+def proxy_for(address: str) -> str | None:
+    """What the environment names for an address (``HTTP_PROXY``, ``NO_PROXY``). Asked once: aiohttp would ask at every call,
+    and look for a ``.netrc``, each in a thread."""
+    url = urlsplit(address)
+    return None if url.hostname and proxy_bypass(url.hostname) else getproxies().get(url.scheme)
 
 
 def _fault(body: bytes) -> tuple[str, str | None]:

@@ -23,6 +23,7 @@ from constitutional.models.base import NoLogprobs
 from constitutional.models.openai import OpenAIModel, OpenAIOptions, option_weights, read_choice
 from constitutional.roles import ModelSetup
 from tests.support.asking import ask_once
+from tests.support.proxy import proxy_to
 from tests.support.server import Server, serve
 
 ASK = ChatRequest((Message("system", "Be brief."), Message("user", "What is a kettle?")), Sampling(0.5, 0.9, 50, 7))
@@ -213,3 +214,15 @@ def test_a_refusal_that_is_not_the_schemas_fault_stays_a_refusal() -> None:
         with pytest.raises(RequestRefusedError) as caught:
             chat(server, asked)
         assert (caught.value.reason, server.stats()["requests"]) == ("context_too_long", 1)
+
+
+def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve() as server, proxy_to(server.port) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        there = OpenAIOptions(**WAY)
+        far = OpenAIModel(ModelSetup("openai", "test-model", there, base_url="http://models.invalid/v1", timeout=10.0))
+        reply = ask_once(far, lambda asked: asked.chat(ASK))
+        assert reply.text == chat(server).text
+    assert proxy.asked == ["http://models.invalid/v1/chat/completions"]
+    assert proxy.credentials == ["Basic bWU6c2VjcmV0"]
