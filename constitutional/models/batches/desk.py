@@ -23,7 +23,7 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.ledger import BatchJournal, SentBatch
-from constitutional.models.base import BatchApi, BatchLine, BatchStatus, Post
+from constitutional.models.batches.api import BatchApi, BatchLine, BatchStatus, Post
 from constitutional.models.groups import joined_a_batch
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
@@ -126,7 +126,7 @@ class Desk:
         return len(self._queue)
 
     async def post(self, body: dict[str, Any], sample: int) -> Any:
-        """The JSON of the reply, from whichever batch brings it. Implements ``base.Post``."""
+        """The JSON of the reply, from whichever batch brings it. Implements ``api.Post``."""
         if self._left is not None:
             raise RunStoppedError(self._left)
         loop = asyncio.get_running_loop()
@@ -152,7 +152,7 @@ class Desk:
 
     async def scout(self, ask: Post, body: dict[str, Any], sample: int) -> Any:
         """Ask directly. ``AgainError`` where an earlier session has sent this very request in a batch: then it had found
-        out what a scout finds out. Implements ``base.Post``."""
+        out what a scout finds out. Implements ``api.Post``."""
         self._start()
         if digest([sample, body]) in self._sent:
             raise AgainError(f"{self.model}: in a batch already")
