@@ -14,8 +14,10 @@ from constitutional.errors import ConfigError, UnknownNameError, UsageError, nea
 from constitutional.ledger import BatchJournal, Ledger
 from constitutional.models.base import ChatModel, EngineModel
 from constitutional.models.batches.api import BatchingModel
-from constitutional.models.batches.desk import Desk, Purse, Waits
+from constitutional.models.batches.desk import Desk
 from constitutional.models.batches.model import BatchedModel
+from constitutional.models.batches.patient import Waits
+from constitutional.models.batches.purse import Purse
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
 from constitutional.plugins import PluginHost

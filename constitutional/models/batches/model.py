@@ -15,7 +15,8 @@ from constitutional.core.messages import ChatReply, ChatRequest, Choice
 from constitutional.errors import TransientError
 from constitutional.models.base import ChatModel
 from constitutional.models.batches.api import BatchingModel
-from constitutional.models.batches.desk import SHARE, AgainError, Desk, GivenUpError
+from constitutional.models.batches.desk import AgainError, Desk, GivenUpError
+from constitutional.models.batches.purse import SHARE
 from constitutional.models.throttle import Throttle
 
 R = TypeVar("R", ChatReply, Choice)
