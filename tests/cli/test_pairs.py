@@ -178,7 +178,7 @@ def test_a_strategy_that_needs_options_is_left_out_of_the_table_unless_it_is_nam
 ) -> None:
     from pydantic import BaseModel
 
-    from constitutional.builtin.pairings.exhaustive import AllPairs
+    from constitutional.builtin.pairings.exhaustive import all_pairs
     from constitutional.plugins import PluginHost, Registered
 
     class Options(BaseModel):
@@ -190,7 +190,7 @@ def test_a_strategy_that_needs_options_is_left_out_of_the_table_unless_it_is_nam
     load = PluginHost.load
 
     def with_another(host: PluginHost) -> PluginHost:
-        load(host)._registry["pairing", "mine"] = Registered("pairing", "mine", AllPairs, Options, "mine", "1")
+        load(host)._registry["pairing", "mine"] = Registered("pairing", "mine", all_pairs, Options, "mine", "1")
         return host
 
     monkeypatch.setattr(PluginHost, "load", with_another)
