@@ -8,7 +8,7 @@
     ├── UnknownNameError (LookupError)      no such plugin, template or constitution; near matches     exit 2
     ├── MissingExtraError (ImportError)     an optional package is needed; says what to install        exit 1
     ├── PluginError (RuntimeError)          a plugin that the run names does not work                  exit 1
-    ├── LedgerError (OSError)               run.db cannot be read or written, or is in use              exit 1
+    ├── LedgerError (OSError)               a file of ours cannot be read or written, or is in use      exit 1
     ├── ModelError (RuntimeError)           a model did not answer one request
     │   ├── RateLimitedError                ask again later; never fatal
     │   ├── TransientError                  5xx, time-out, reset, malformed reply: worth a retry

@@ -219,11 +219,8 @@ def _generate(
 
 def _save_config(config: RunConfig, base: Path, folder: RunFolder) -> None:
     """So that ``constitutional generate RUN/config.yaml`` is this very run, from wherever it is called."""
-    from constitutional.errors import LedgerError
-    from constitutional.whole import write_whole
+    from constitutional.whole import write_whole, writing
 
     saved = config.placed(base).model_copy(update={"out": "."})
-    try:
+    with writing(folder.config):
         write_whole(folder.config, saved.dump())
-    except OSError as error:
-        raise LedgerError(f"{folder.config}: cannot be written: {error.strerror}") from error

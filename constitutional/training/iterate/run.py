@@ -12,7 +12,7 @@ from typing import Any
 
 from constitutional.core.digest import digest
 from constitutional.core.records import Prompt
-from constitutional.errors import LedgerError, UsageError
+from constitutional.errors import UsageError
 from constitutional.ledger.folder import RunLock
 from constitutional.saying import Say, quiet
 from constitutional.training.folder import read_json, write_json
@@ -23,6 +23,7 @@ from constitutional.training.iterate.rounds import BudgetError, InterruptedRound
 from constitutional.training.iterate.settings import IterateSettings
 from constitutional.training.ready import check_here, hush
 from constitutional.training.room import on_a_full_disk
+from constitutional.whole import writing
 
 FEW = 50
 """Held-out prompts. Published comparisons have hundreds."""
@@ -65,13 +66,13 @@ def _begin(out: Path, settings: IterateSettings, kept: Sequence[Prompt], held: S
     plan["held_out"] = digest([[p.id, p.messages, p.tags] for p in held])
     saved = read_json(out / PLAN)
     if saved is None:
-        if out.is_dir() and any(out.iterdir()):
-            raise UsageError(f"{out} holds something else than rounds: choose another --out folder")
-        try:
+        with writing(out):
+            if out.is_file():
+                raise UsageError(f"{out} is a file: choose another --out folder")
+            if out.is_dir() and any(out.iterdir()):
+                raise UsageError(f"{out} holds something else than rounds: choose another --out folder")
             out.mkdir(parents=True, exist_ok=True)
             write_json(out / PLAN, plan)
-        except OSError as error:
-            raise LedgerError(f"{out}: cannot be written: {error.strerror or error}") from error
     elif saved != plan:
         changed = [name for name in plan if saved.get(name) != plan[name]]
         inner = saved.get("train", {})
