@@ -1,5 +1,8 @@
 """Models that answer chats and choose between options, whatever serves them.
 
-An adapter has its provider's name: ``openai``, ``anthropic``, ``vllm``, ``transformers``, ``reward``, ``scripted``. What
-those in this process share is in ``local/``, and ``batches/`` asks a provider by its batches. The other modules are what
-every call goes through, from a role to an adapter: ``recorded``, ``groups``, ``throttle``, ``meter``, ``http``."""
+- The contract: ``base``.
+- An adapter for each provider, by its name: ``openai`` (and ``openai_http``, without the SDK), ``anthropic``, ``vllm`` (and
+  ``vllm_engine``), ``transformers``, ``scripted``; ``reward`` for reward models. What those in this process share is in
+  ``local/``; ``batches/`` asks a provider by its batches.
+- What every call goes through, from a role to an adapter: ``recorded`` (``work`` for what a plugin does itself), ``groups``,
+  ``throttle``, ``meter``, ``http``."""

@@ -16,7 +16,7 @@ from constitutional.cli.pairs import command
 from constitutional.dataset.write import write_dataset
 from constitutional.errors import ConstitutionalError, UsageError
 from constitutional.ledger import LedgerView, RunFolder
-from constitutional.pipeline.sieve import sift_run
+from constitutional.pipeline.run_filters import sift_run
 from tests.support.datasets import rows_of
 from tests.support.processes import fingerprint, write_prompts
 from tests.support.runs import Run, World, run, tier
@@ -54,7 +54,7 @@ def finish(folder: Path, filters: Any = None) -> None:
     place = RunFolder(folder / "run")
     with LedgerView(place.ledger) as view:
         config = RunConfig.model_validate_json(view.meta("config") or "")
-    sift_run(place, check(config, PluginHost(), folder).sieve, complete=True)
+    sift_run(place, check(config, PluginHost(), folder).run_filters, complete=True)
     write_dataset(place, complete=True)
 
 

@@ -118,7 +118,7 @@ def command(
         )
     unmeasured = assembly.card is None and not standin
     watched = _Watched(as_json, quiet, metrics_port, log_json)
-    return _generate(config, base, folder, host, assembly.sieve, accept_changes, watched, unmeasured)
+    return _generate(config, base, folder, host, assembly.run_filters, accept_changes, watched, unmeasured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class _Watched:
 
 
 def _say_of_the_card(assembly: Assembly) -> None:
-    from constitutional.pipeline.admission import card_notes
+    from constitutional.pipeline.judge_card import card_notes
 
     if assembly.card is not None:
         for note in card_notes(assembly.card, assembly.named, assembly.judge_settings):
@@ -182,7 +182,7 @@ def _generate(
     from constitutional.cli.progress import run_with_progress
     from constitutional.cli.structured import Log
     from constitutional.dataset.write import run_warnings, write_dataset
-    from constitutional.pipeline.sieve import sift_run
+    from constitutional.pipeline.run_filters import sift_run
 
     # Arrow's own allocator keeps tens of megabytes that the system's gives back.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

@@ -22,8 +22,8 @@ from constitutional.evaluation.run import evaluate_with
 from constitutional.evaluation.settings import EvaluateSettings
 from constitutional.ledger import LedgerView, RunFolder, create_or_check
 from constitutional.pipeline.run import run_prompts
+from constitutional.pipeline.run_filters import sift_run
 from constitutional.pipeline.setup import check
-from constitutional.pipeline.sieve import sift_run
 from constitutional.pipeline.stop import Stop, on_interrupt
 from constitutional.plugins import PluginHost
 from constitutional.saying import Say
@@ -199,7 +199,7 @@ def _generate(turn: Turn) -> None:
             raise BudgetError(result.message)
         if result.status != "complete":
             raise RunStoppedError(f"round {turn.number}: {result.message}")
-        sift_run(folder, assembly.sieve, complete=True)
+        sift_run(folder, assembly.run_filters, complete=True)
         write_dataset(folder, complete=True)
     turn.say(f"round {turn.number}: {result.prompts:,} prompts, {result.pairs:,} pairs, {result.calls_made:,} calls")
 
