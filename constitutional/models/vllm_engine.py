@@ -174,7 +174,20 @@ class SharedEngine:
             try:
                 return AsyncLLM.from_engine_args(AsyncEngineArgs(self._path, revision=self._revision, **settings))
             except Exception as error:  # whatever it is, no request can be answered
-                raise ModelUnavailableError(f"{self._id}: vLLM did not start: {in_one_line(error)}") from error
+                raise ModelUnavailableError(
+                    f"{self._id}: vLLM did not start: {in_one_line(error)}{self._beside_others()}"
+                ) from error
+
+    def _beside_others(self) -> str:
+        """What to do where engines of this run are in each other's way: each takes nearly all memory unless told not to."""
+        others = sum(each.engine.started for each in _engines.values() if each is not self)
+        if not others or self._settings.get("enable_sleep_mode"):
+            return ""
+        return (
+            f" ({others + 1} models of this run each have an engine: give all of them `enable_sleep_mode: true`, so that "
+            "they have the GPU in turns, or each a GPU of its own with `device_ids`, or shares of `gpu_memory_utilization` "
+            "that add up to less than 1)"
+        )
 
     def _for_adapters(self) -> dict[str, Any]:
         if not self._adapters:
