@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.vllm import _NO_EFFECT_ON_REPLIES
-from constitutional.models.vllm_engine import RANKS
+from constitutional.models.vllm_engine import RANKS, SharedEngine
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,24 @@ def test_the_ranks_of_adapters_are_vllm_s(source: Path) -> None:
             assert set(RANKS) <= set(known)
             return
     raise AssertionError("vLLM no longer lists them in config/lora.py")
+
+
+def test_an_engine_that_does_not_start_beside_another_says_what_can_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes nine tenths of the memory unless told not to. Starting one is played: it needs a GPU."""
+    monkeypatch.setattr(SharedEngine, "start", lambda self: object())
+
+    def engine(name: str, **settings: object) -> SharedEngine:
+        return SharedEngine.of(LocalModel(name, str(tmp_path / name), None, None, None, {}), settings)
+
+    first, second, sleeper = engine("a"), engine("b"), engine("c", enable_sleep_mode=True)
+    assert second._beside_others() == ""
+    asyncio.run(first.engine.get())
+    said = second._beside_others()
+    assert "2 models of this run each have an engine" in said
+    for name in ("enable_sleep_mode: true", "device_ids", "gpu_memory_utilization"):
+        assert name in said
+    assert sleeper._beside_others() == ""
+    for each in (first, second, sleeper):
+        each.thread.shutdown(wait=False)

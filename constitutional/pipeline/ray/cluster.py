@@ -92,7 +92,8 @@ class Cluster:
             else:
                 # As many as were asked for, also on a machine with fewer cores: they share them.
                 wanted = max(os.cpu_count() or 1, round(self._config.ray.replicas * self._config.ray.cpus))
-                ray.init(num_cpus=wanted, include_dashboard=False, **quiet)
+                # "local": without it Ray joins whatever other Ray runs here, another run's also.
+                ray.init(address="local", num_cpus=wanted, include_dashboard=False, **quiet)
         except (OSError, ValueError, RuntimeError) as error:
             if not address:
                 raise ConfigError(f"engine: ray: Ray does not start on this machine: {first_line(error)}") from error
