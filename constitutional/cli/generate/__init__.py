@@ -168,7 +168,7 @@ def _generate(
     base: Path,
     folder: RunFolder,
     host: Any,
-    sieve: Sequence[SetFilter],
+    run_filters: Sequence[SetFilter],
     accept_changes: bool,
     watched: _Watched,
     unmeasured: bool,
@@ -206,7 +206,7 @@ def _generate(
         )
         if not now:
             complete = result.status == "complete"
-            result = result.without(sift_run(folder, sieve, complete=complete))
+            result = result.without(sift_run(folder, run_filters, complete=complete))
             write_dataset(folder, complete=complete)
         first = log_session(folder, result, state)
         if log is not None:
