@@ -8,7 +8,7 @@
     ├── UnknownNameError (LookupError)      no such plugin, template or constitution; near matches     exit 2
     ├── MissingExtraError (ImportError)     an optional package is needed; says what to install        exit 1
     ├── PluginError (RuntimeError)          a plugin that the run names does not work                  exit 1
-    ├── LedgerError (OSError)               run.db cannot be read or written, or is in use              exit 1
+    ├── LedgerError (OSError)               a file of ours cannot be read or written, or is in use      exit 1
     ├── ModelError (RuntimeError)           a model did not answer one request
     │   ├── RateLimitedError                ask again later; never fatal
     │   ├── TransientError                  5xx, time-out, reset, malformed reply: worth a retry
@@ -119,6 +119,11 @@ class ModelUnavailableError(ModelError):
 
 class RunStoppedError(ConstitutionalError, RuntimeError):
     """Raised inside a prompt's coroutine when the run ends before it: the prompt is simply left for the next run."""
+
+
+def first_line(error: BaseException) -> str:
+    """Of what another library says at length; its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from constitutional.audit.rows import escaped
 from constitutional.core.digest import PAIR
 from constitutional.errors import UsageError
 from constitutional.pipeline.rows import RowFault, rows_of
-from constitutional.whole import write_whole
+from constitutional.whole import write_whole, writing
 
 COLUMNS = ("id", "prompt", "a", "b", "label", "comment", "drawn_by", "messages")
 INSTRUCTIONS = """\
@@ -77,13 +77,11 @@ def write_sheet(path: Path, pairs: Sequence[Labelled], instructions: str) -> Pat
     text = as_csv(pairs) if path.suffix == ".csv" else as_jsonl(pairs)
     beside = path.with_name(f"{path.stem}-how-to-label.txt")
     _check_free(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The mark at the beginning tells spreadsheets that this is UTF-8.
         write_whole(path, f"\ufeff{text}" if path.suffix == ".csv" else text)
         write_whole(beside, instructions)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
     return beside
 
 

@@ -32,7 +32,10 @@ COMMANDS = {
 }
 
 OF_PRINCIPLES = ("lint", "test", "diff", "explain", "stats", "import")
-OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.EIO)
+OF_THE_MACHINE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.EIO, errno.EACCES, errno.EPERM,
+    errno.ENAMETOOLONG,
+)  # fmt: skip
 """What may be met wherever a file is written, and is nobody's mistake in the code."""
 ELSEWHERE = {
     **{name: f"it is `constitutional principles {name}`" for name in OF_PRINCIPLES},

@@ -202,10 +202,10 @@ def _without_options(comparison: _Comparison) -> Iterator[str]:
 def _write(run: Path, out: Path, config: RunConfig, tried: Tried, accept_incomplete: bool) -> str:
     """The path of the dataset."""
     from constitutional.dataset.write import write_dataset
-    from constitutional.errors import LedgerError, UsageError
+    from constitutional.errors import UsageError
     from constitutional.ledger import RunFolder
     from constitutional.pipeline.strategies.retell import retell
-    from constitutional.whole import write_whole
+    from constitutional.whole import write_whole, writing
 
     name = tried.strategy.plugin
     if tried.calls and not accept_incomplete:
@@ -221,9 +221,7 @@ def _write(run: Path, out: Path, config: RunConfig, tried: Tried, accept_incompl
     here = config.model_copy(update={"strategy": tried.strategy, "out": "."})
     with folder.lock():
         complete = retell(RunFolder(run), folder, here, tried)
-        try:
+        with writing(folder.config):
             write_whole(folder.config, here.dump())
-        except OSError as error:
-            raise LedgerError(f"{folder.config}: cannot be written: {error.strerror}") from error
         write_dataset(folder, complete=complete)
     return str(folder.dataset)

@@ -15,7 +15,7 @@ from constitutional.cli.structured import Log
 from constitutional.config.run import RunConfig
 from constitutional.core.plain import one_line
 from constitutional.ledger import RunFolder
-from constitutional.models.batch import Desk
+from constitutional.models.batches.desk import Desk
 from constitutional.models.meter import RoleCount
 from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.state import RunState

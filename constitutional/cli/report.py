@@ -44,11 +44,8 @@ def command(folders: tuple[Path, ...], out: Path | None, png: Path | None, as_js
 
 
 def _write(path: Path, text: str) -> None:
-    from constitutional.errors import UsageError
-    from constitutional.whole import write_whole
+    from constitutional.whole import write_whole, writing
 
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text, "backslashreplace")
-    except OSError as error:
-        raise UsageError(f"--out {path}: cannot be written: {error.strerror}") from error

@@ -11,7 +11,7 @@ from constitutional.core.codec import from_json
 from constitutional.core.records import Trace
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, RunFolder
-from constitutional.whole import replacing
+from constitutional.whole import replacing, writing
 
 CURRENT = "state LIKE ? || ':%'"
 
@@ -23,7 +23,7 @@ def write_answers(run: Path, out: Path, tags: frozenset[str] = frozenset(), limi
     if out.suffix != ".jsonl":
         raise UsageError(f"--out {out}: answers are written as .jsonl")
     written = 0
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out) as file:
             for row in _answers(run, tags):
@@ -31,8 +31,6 @@ def write_answers(run: Path, out: Path, tags: frozenset[str] = frozenset(), limi
                     break
                 file.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8"))
                 written += 1
-    except OSError as error:
-        raise UsageError(f"--out {out}: cannot be written: {error.strerror}") from error
     return written
 
 

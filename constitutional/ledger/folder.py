@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from constitutional.errors import LedgerError
+from constitutional.errors import LedgerError, UsageError
+from constitutional.whole import writing
 
 
 class RunFolder:
@@ -37,10 +38,10 @@ class RunFolder:
         return self.ledger.exists() and self.ledger.stat().st_size > 0
 
     def create(self) -> None:
-        try:
+        with writing(self.path):
+            if self.path.is_file():
+                raise UsageError(f"{self.path} is a file: choose another --out folder")
             self.logs.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LedgerError(f"{self.path}: cannot make the run folder: {error.strerror}") from error
 
     def fresh(self) -> RunFolder:
         """This folder if it holds no run, else the first free ``NAME-2``, ``NAME-3``, …: nothing is ever deleted."""

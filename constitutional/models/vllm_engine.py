@@ -28,9 +28,10 @@ from constitutional.errors import (
     TransientError,
     near_matches,
 )
-from constitutional.models.engine import Engine, EngineDied
-from constitutional.models.local import ADAPTER, LocalModel, Once, in_one_line
-from constitutional.models.turns import Turns
+from constitutional.models.local.checkpoint import ADAPTER, LocalModel
+from constitutional.models.local.loading import Once, in_one_line
+from constitutional.models.local.revival import Engine, EngineDied
+from constitutional.models.local.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping

@@ -10,7 +10,7 @@ from typing import Any
 from constitutional.core.digest import digest
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.ledger import LedgerView
-from constitutional.models.batch import SHARE
+from constitutional.models.batches.purse import SHARE
 from constitutional.models.recorded import (
     SAMPLES,
     chat_from,

@@ -17,9 +17,9 @@ from constitutional.config.run import ROLES, RunConfig
 from constitutional.core.records import Prompt
 from constitutional.ledger import LedgerView
 from constitutional.pipeline.counting import Counting, Load
-from constitutional.pipeline.gate import Gate
 from constitutional.pipeline.models import model_config
 from constitutional.pipeline.planned import Padded, needs_of
+from constitutional.pipeline.prompt_filters import PromptFilters
 from constitutional.pipeline.prompts import count_prompts, read_prompts
 from constitutional.pipeline.setup import assemble
 from constitutional.pipeline.trace import Cast, trace_prompt
@@ -81,17 +81,17 @@ class _Pass:
     """``worst``: every answer violates every principle."""
 
     cast: Cast
-    gate: Gate
+    filters: PromptFilters
     counting: Counting
 
     @classmethod
     def begin(cls, config: RunConfig, host: PluginHost, base: Path, worst: bool, view: LedgerView | None) -> _Pass:
         counting = Counting(worst, view)
         assembly = assemble(config, host, base, counting)
-        return cls(assembly.cast, Gate(assembly.gate), counting)
+        return cls(assembly.cast, PromptFilters(assembly.prompt_filters), counting)
 
     async def follow(self, prompt: Prompt) -> None:
-        if self.gate.refusal(prompt) is not None:
+        if self.filters.refusal(prompt) is not None:
             return
         pairing, before = self.cast.pairing, self.counting.guesses
         if self.counting.worst or isinstance(pairing, PlannedPairing):

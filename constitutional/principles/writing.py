@@ -9,7 +9,7 @@ from pathlib import Path
 from constitutional.config.schema import SCHEMA
 from constitutional.errors import UsageError
 from constitutional.resources import data_folder
-from constitutional.whole import write_whole
+from constitutional.whole import write_whole, writing
 
 MODELINE = f"# yaml-language-server: $schema={SCHEMA}\n"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -28,15 +28,10 @@ def name_from(path: Path) -> str:
 
 def write_new(path: Path, text: str) -> None:
     """The schema is laid beside it where none is: the first line of the file refers to it."""
-    try:
+    with writing(path):
         if path.exists():
-            raise FileExistsError
+            raise UsageError(f"{path} exists: give another name with --out")
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
         if not (path.parent / SCHEMA).exists():
             shutil.copyfile(data_folder("constitutions") / SCHEMA, path.parent / SCHEMA)
-    except FileExistsError as error:
-        raise UsageError(f"{path} exists: give another name with --out") from error
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no folder {path.parent}") from error
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error

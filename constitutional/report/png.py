@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from constitutional.errors import LedgerError, MissingExtraError
+from constitutional.errors import MissingExtraError
 from constitutional.plots.file import svg_file
 from constitutional.plots.page import STYLE
 from constitutional.report.figures import Part
+from constitutional.whole import writing
 
 ZOOM = 2.0
 VARIABLE = re.compile(r"(--[\w-]+): (#[0-9a-f]{6})")
@@ -23,7 +24,7 @@ def write_pngs(parts: Sequence[Part], folder: Path) -> list[Path]:
     except ImportError as error:
         raise MissingExtraError.naming("resvg_py", "report") from error
     written = []
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for at, part in enumerate(parts, 1):
             for figure in (figure for section in part.sections for figure in section.figures if figure.plot):
@@ -31,8 +32,6 @@ def write_pngs(parts: Sequence[Part], folder: Path) -> list[Path]:
                 drawn = svg_to_bytes(svg_string=_plain_colours(svg_file(figure.plot)), zoom=ZOOM, background="#ffffff")
                 path.write_bytes(bytes(drawn))
                 written.append(path)
-    except OSError as error:
-        raise LedgerError(f"{folder}: cannot be written: {error.strerror or error}") from error
     return written
 
 

@@ -15,6 +15,7 @@ from constitutional.errors import UsageError
 from constitutional.plugins import KINDS, TITLES, PluginHost
 from constitutional.principles.starter import starter
 from constitutional.resources import data_folder
+from constitutional.whole import writing
 
 FILES = Path(__file__).parent / "files"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -44,7 +45,7 @@ EXAMPLE = {
 def write_package(name: str, kind: str, folder: Path) -> list[Path]:
     """The files that were written, in a folder that was not there or was empty."""
     files = package(name, kind)
-    try:
+    with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} exists: give another name, or another folder with --out")
         for path, text in files.items():
@@ -52,8 +53,6 @@ def write_package(name: str, kind: str, folder: Path) -> list[Path]:
             (folder / path).write_text(text, encoding="utf-8")
         if kind == "constitution":
             shutil.copyfile(data_folder("constitutions") / SCHEMA, folder / module_of(name) / SCHEMA)
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}") from error
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

@@ -10,10 +10,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from constitutional.errors import LedgerError, UsageError
+from constitutional.errors import UsageError
 from constitutional.ledger.folder import RunLock
 from constitutional.training.processes import is_first, wait_for_all
-from constitutional.whole import write_whole
+from constitutional.whole import write_whole, writing
 
 PLAN = "plan.json"
 RECORD = "training.json"
@@ -56,17 +56,13 @@ class OutFolder:
             raise UsageError(f"{self.path} is a file: choose another --out folder")
 
     def begin(self, plan: dict[str, Any]) -> None:
-        try:
+        with writing(self.path):
             self.part.mkdir(parents=True, exist_ok=True)
             write_json(self.part / PLAN, plan)
-        except OSError as error:
-            raise LedgerError(f"{self.part}: cannot be written: {error.strerror or error}") from error
 
     def lock(self) -> RunLock:
-        try:
+        with writing(self.path):
             self.part.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LedgerError(f"{self.part}: cannot make the folder: {error.strerror or error}") from error
         return RunLock(self.part / ".lock")
 
     def stage(self, number: int, name: str) -> StageFolder:

@@ -3,8 +3,6 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -368,18 +366,15 @@ def test_a_run_db_of_another_version(cli: Cli) -> None:
     assert Path("run-2/run.db").exists()
 
 
-@pytest.mark.parametrize("out", ["file", "file/inside"])
-def test_an_out_folder_that_is_a_file(cli: Cli, out: str) -> None:
-    Path("file").write_text("")
-    assert generate(cli, "--out", out) == (1, [f"error: {out}: cannot make the run folder: Not a directory"])
-
-
 def test_a_folder_that_may_not_be_written(cli: Cli, tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     if os.access(tmp_path, os.W_OK):
         pytest.skip("root may write everywhere")
     try:
-        assert generate(cli, "--out", "run") == (1, ["error: run: cannot make the run folder: Permission denied"])
+        assert generate(cli, "--out", "run") == (
+            1,
+            ["error: run: cannot be written: Permission denied; choose another place, or make this one writable"],
+        )
     finally:
         tmp_path.chmod(0o755)
 
@@ -403,136 +398,3 @@ def test_another_policy_in_the_same_folder_has_to_be_asked_for(cli: Cli) -> None
     assert cli(*first, "--json").json["calls_made"] == 0
     accepted = cli("generate", *other, "--accept-changes", "--json")
     assert (accepted.code, accepted.json["prompts"]) == (0, 1)
-
-
-# --- in a process of its own ------------------------------------------------------------------------------------------
-
-
-WITHOUT = """
-import sys
-class NotInstalled:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "{0}":
-            raise ModuleNotFoundError("No module named '{0}'", name="{0}")
-sys.meta_path.insert(0, NotInstalled())
-"""
-
-
-def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    keep = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "CONSTITUTIONAL"))}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        env=keep | {"CONSTITUTIONAL_PLUGINS": ""} | environment,
-        check=False,
-        timeout=60,
-    )
-
-
-@pytest.mark.parametrize(
-    ("package", "model", "message"),
-    [
-        ("openai", "openai:gpt-4o-mini", "openai is not installed: pip install 'constitutional[openai]'"),
-        ("anthropic", "anthropic:claude", "anthropic is not installed: pip install 'constitutional[anthropic]'"),
-        ("vllm", "vllm:some/model", "vllm is not installed: pip install 'constitutional[vllm]'"),
-        (
-            "transformers",
-            "transformers:some/model",
-            "transformers is not installed: pip install 'constitutional[transformers]'",
-        ),
-    ],
-)
-def test_a_missing_extra_says_what_to_install(tmp_path: Path, package: str, model: str, message: str) -> None:
-    (tmp_path / "p.jsonl").write_text(GOOD)
-    made = python(
-        f"{WITHOUT.format(package)}\n"
-        f"import os; os.chdir({str(tmp_path)!r});"
-        f"sys.argv = ['constitutional', 'generate', '--prompts', 'p.jsonl', '--model', {model!r}];"
-        "from constitutional.cli import main; main()",
-        OPENAI_API_KEY="none",
-        ANTHROPIC_API_KEY="none",
-    )
-    assert (made.returncode, made.stdout) == (1, "")
-    assert made.stderr == f"error: {message}\n"
-
-
-HEAVY = (
-    "torch", "vllm", "transformers", "datasets", "openai", "anthropic", "pyarrow", "pydantic", "jinja2", "yaml",
-    "starlette", "uvicorn", "asyncio", "sqlite3", "constitutional.pipeline", "constitutional.plugins",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["-h"]])
-def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
-    made = python(
-        f"import sys; sys.argv = ['constitutional', *{arguments!r}]\n"
-        "from constitutional.cli import main\n"
-        "try: main()\n"
-        f"finally: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
-    )
-    assert made.returncode == 0
-    assert made.stderr == "[]\n"
-
-
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    made = python(f"import sys, constitutional; print([name for name in {HEAVY!r} if name in sys.modules])")
-    assert made.stdout == "[]\n"
-
-
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    """As in ``constitutional plugins --json | head -1``."""
-    call = "import sys; sys.argv = ['constitutional', 'plugins', '--json']; from constitutional.cli import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", call], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        said = process.stderr.read()
-        assert (process.wait(timeout=60), said) == (1, "")
-
-
-# --- what is printed where --------------------------------------------------------------------------------------------
-
-
-def test_json_alone_is_on_stdout(cli: Cli) -> None:
-    made = cli("generate", "--json", "--limit", "3")
-    assert made.code == 0
-    assert made.json["status"] == "complete"
-    assert (made.json["prompts"], made.json["run"]) == (3, "runs/demo")
-    assert {role["role"] for role in made.json["roles"]} >= {"policy", "critic"}
-    assert made.err.startswith("no --model given: using the scripted stand-in scripted:demo")
-    assert cli("generate", "--json", "--limit", "3", "--quiet").err == ""
-
-
-def test_a_dry_run_prints_a_plan_and_makes_nothing(cli: Cli) -> None:
-    made = cli("generate", "--dry-run", "--json", "--out", "run")
-    assert (made.code, made.errors, made.json["prompts"]) == (0, [], 22)
-    assert made.json["low"]["policy"]["calls"] == 22
-    assert made.json["high"]["critic"]["calls"] > made.json["low"]["critic"]["calls"]
-    assert not Path("run").exists()
-
-
-def test_plugins_as_json(cli: Cli) -> None:
-    made = cli("plugins", "--json")
-    assert (made.code, made.err) == (0, "")
-    assert [plugin["error"] for plugin in made.json["plugins"]] == [None]
-    names = {(item["kind"], item["name"]) for item in made.json["names"]}
-    assert {("judge", "pairwise-logprob"), ("model", "vllm"), ("pairing", "best-vs-worst")} <= names
-    options = {item["name"]: item["options"] for item in made.json["names"]}
-    assert "template" in options["pairwise-logprob"]["properties"]
-
-
-def test_the_version(cli: Cli) -> None:
-    from constitutional import __version__
-
-    assert cli("version").out == f"{__version__}\n"
-    assert cli("version", "--json").json == {"version": __version__}
-    assert cli("--version").out == f"{__version__}\n"
-
-
-def test_a_run_that_has_nothing_to_compare_ends_well(cli: Cli) -> None:
-    made = cli("generate", "--rounds", "0", "--limit", "3", "--out", "run", "--json")
-    assert (made.code, made.json["pairs"], made.json["rejects"]) == (0, 0, {"nothing_to_compare": 3})
-    assert cli("watch", "run").code == 0

@@ -83,12 +83,31 @@ def test_the_benchmark_tables_are_what_the_saved_results_say(path: Path) -> None
     assert text == make_benchmark_tables.filled(text), "run: python -m docs.make_benchmark_tables"
 
 
-def test_every_benchmark_is_on_its_page() -> None:
-    text = page("benchmarks/README.md")
-    runnable = [
-        path.stem for path in (ROOT / "benchmarks").glob("*.py") if "report(" in path.read_text(encoding="utf-8")
+def benchmarks() -> list[str]:
+    """Those that write a result."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")}
+    return sorted(name for name, text in texts.items() if '"--save"' in text)
+
+
+def test_make_reruns_every_benchmark_once() -> None:
+    text, asked = page("Makefile"), []
+    listed = table(page("benchmarks/README.md").split("## overhead")[0])
+    assert [target for target, *_ in listed] == [
+        f"make {name}" for name in re.findall(r"^(bench[a-z-]*):", text, re.MULTILINE)
     ]
-    scripts = sorted(set(runnable) - {"measure"})
+    for command, which, _ in listed:
+        target = command.removeprefix("make ")
+        variable = target.upper().replace("-", "_")
+        (names,) = re.findall(rf"^{variable} := (.+)$", text, re.MULTILINE)
+        assert re.search(rf"^{target}: .*\$\({variable}:%=bench-%\)", text, re.MULTILINE), target
+        assert which.replace("`", "").split(", ") == names.split(), f"{target}: which, on benchmarks/README.md"
+        asked += names.split()
+    assert sorted(asked) == benchmarks()
+    assert {path.stem for path in make_benchmark_tables.RESULTS.glob("*.json")} <= set(asked)
+
+
+def test_every_benchmark_is_on_its_page() -> None:
+    text, scripts = page("benchmarks/README.md"), benchmarks()
     shown = {name for _, name, _ in make_benchmark_tables.REGION.findall(text)}
     assert shown == set(scripts), "each has a section with a place for its figures"
     assert [name for name in scripts if f"`python -m benchmarks.{name} " not in section(text, name)] == []

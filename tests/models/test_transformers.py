@@ -12,7 +12,8 @@ import pytest
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
 from constitutional.core.records import Message
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
-from constitutional.models.local import Once, fingerprint
+from constitutional.models.local.checkpoint import fingerprint
+from constitutional.models.local.loading import Once
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.roles import ModelSetup
 from tests.models.conftest import Reference, ask

@@ -33,8 +33,8 @@ PROVIDERS = ("openai", "anthropic")
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long nothing must have changed before a batch goes out decides how many there are, and nothing else."""
-    monkeypatch.setattr("constitutional.models.batch.QUIET", 0.05)
-    monkeypatch.setattr("constitutional.models.batch.TICK", 0.01)
+    monkeypatch.setattr("constitutional.models.batches.desk.QUIET", 0.05)
+    monkeypatch.setattr("constitutional.models.batches.desk.TICK", 0.01)
     monkeypatch.setenv("SOME_KEY", "x")
 
 
@@ -168,7 +168,7 @@ def test_a_budget_of_calls_is_exact_and_its_batch_is_waited_for(tmp_path: Path, 
 
 
 def test_a_budget_of_money_keeps_a_batch_small(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("constitutional.models.batch.FEWEST", 4)
+    monkeypatch.setattr("constitutional.models.batches.desk.FEWEST", 4)
     whole = run(tmp_path / "whole", server, "openai", True)
     spent = cost(tmp_path / "whole")
     server.reset()

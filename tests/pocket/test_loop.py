@@ -110,7 +110,7 @@ def test_a_damaged_record_of_a_demo_is_said(tmp_path: Path, capsys: pytest.Captu
 
 def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match=r"cannot be written: .*; choose another folder with --out"):
+    with pytest.raises(LedgerError, match=r"cannot be written: .* is a file, no folder; choose another"):
         demo(capsys, "--out", str(tmp_path / "file" / "demo"))
 
 

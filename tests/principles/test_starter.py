@@ -38,9 +38,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "constitution.schema.json").read_text() == "mine too"
 
 
-def test_a_missing_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no folder"):
-        write_new(tmp_path / "none" / "mine.yaml", "x")
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    write_new(tmp_path / "none" / "mine.yaml", "x")
+    assert (tmp_path / "none" / "mine.yaml").read_text() == "x"
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "a/b", "名", "a\n"])

@@ -76,6 +76,7 @@ class Behaviour:
     unknown_model: str | None = None
     no_logprobs: bool = False
     no_schema: bool = False  # 400 where a reply of a JSON schema is asked for
+    no_batches: bool = False  # 404 at every path of the batch APIs, as of a server that has none
     batch_delay: float = 0.0  # seconds until a batch has ended
     batch_limit: int | None = (
         None  # a batch of more requests is refused, as one over OpenAI's limit of queued tokens is
@@ -444,6 +445,8 @@ class Connection(asyncio.Protocol):
     def batch(self, method: str, path: str, query: str, head: bytes, raw: bytes) -> Answer:
         if (refused := self.unauthorised(path, head)) is not None:
             return refused
+        if self.app.behaviour.no_batches:
+            return Answer(404, b'{"detail": "Not Found"}')
         try:
             return Answer(200, self.app.batch(method, path, query, head, raw))
         except (LookupError, ValueError, TypeError) as error:

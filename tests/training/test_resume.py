@@ -182,7 +182,7 @@ def test_a_full_disk_costs_nothing_that_was_written(tmp_path: Path, tiny: Path, 
 
 def test_a_place_that_cannot_be_written_is_said_before_the_model_is_loaded(tmp_path: Path, tiny: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match="cannot make the folder"):
+    with pytest.raises(LedgerError, match="cannot be written"):
         train(settings(tmp_path, tiny, out=str(tmp_path / "file" / "out")))
 
 

@@ -181,14 +181,11 @@ class _Job:
 
 
 def _write(path: Path, text: str) -> None:
-    from constitutional.errors import UsageError
-    from constitutional.whole import write_whole
+    from constitutional.whole import write_whole, writing
 
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _show(path: Path, card: JudgeCard) -> None:

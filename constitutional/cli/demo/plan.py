@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from constitutional.errors import LedgerError, UsageError
+from constitutional.errors import UsageError
+from constitutional.whole import write_whole, writing
 
 RUN_FILE = Path(__file__).parents[2] / "pocket" / "run.yaml"
 
@@ -82,15 +83,13 @@ class Plan:
         from constitutional.pocket.pools import sample, write_prompts
 
         same = {"demo": 1, "seed": self.seed, "fast": self.fast, "from_scratch": self.from_scratch}
-        try:
+        with writing(self.out):
             self.out.mkdir(parents=True, exist_ok=True)
             self._check(same)
             write_prompts(self.out / "prompts.jsonl", sample("generation", self.size.prompts, self.seed))
             write_prompts(self.held_out, sample("held-out", self.size.held_out, self.seed))
-            write(self.run_file, yaml.safe_dump(self._run(), sort_keys=False))
-            write(self.out / "demo.json", json.dumps(same, indent=2) + "\n")
-        except OSError as error:
-            raise cannot_write(self.out, error) from error
+            write_whole(self.run_file, yaml.safe_dump(self._run(), sort_keys=False))
+            write_whole(self.out / "demo.json", json.dumps(same, indent=2) + "\n")
 
     def _run(self) -> dict[str, Any]:
         """The shipped run file, over this demo's prompts."""
@@ -128,18 +127,5 @@ def label(sheet: Path, to: Path) -> None:
             row["label"] = {1: "a", -1: "b", 0: "tie"}[oracle.prefers(question, row["a"], row["b"])]
             yield json.dumps(row, ensure_ascii=False) + "\n"
 
-    try:
-        write(to, "".join(filled()))
-    except OSError as error:
-        raise cannot_write(to, error) from error
-
-
-def write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
-def cannot_write(path: Path, error: OSError) -> LedgerError:
-    return LedgerError(f"{path}: cannot be written: {error.strerror or error}; choose another folder with --out")
+    with writing(to):
+        write_whole(to, "".join(filled()))

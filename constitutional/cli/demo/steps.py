@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from constitutional.cli.demo.plan import Plan, cannot_write, label
-from constitutional.errors import MissingExtraError
+from constitutional.cli.demo.plan import Plan, label
+from constitutional.errors import MissingExtraError, UsageError
+from constitutional.whole import writing
 
 RATES = {"dpo": 2.5e-4, "ipo": 5e-4, "hybrid": 3e-4}
 """Of learning. IPO pulls less the nearer a pair is to its target, and so takes more."""
@@ -27,10 +28,10 @@ def locked(plan: Plan) -> Iterator[None]:
     """One demo at a time in one folder."""
     from constitutional.ledger.folder import RunLock
 
-    try:
+    with writing(plan.out):
+        if plan.out.is_file():
+            raise UsageError(f"{plan.out} is a file: choose another folder with --out")
         plan.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(plan.out, error) from error
     with RunLock(plan.out / ".lock"):
         yield
 

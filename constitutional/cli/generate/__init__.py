@@ -118,7 +118,7 @@ def command(
         )
     unmeasured = assembly.card is None and not standin
     watched = _Watched(as_json, quiet, metrics_port, log_json)
-    return _generate(config, base, folder, host, assembly.sieve, accept_changes, watched, unmeasured)
+    return _generate(config, base, folder, host, assembly.run_filters, accept_changes, watched, unmeasured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class _Watched:
 
 
 def _say_of_the_card(assembly: Assembly) -> None:
-    from constitutional.pipeline.admission import card_notes
+    from constitutional.pipeline.judge_card import card_notes
 
     if assembly.card is not None:
         for note in card_notes(assembly.card, assembly.named, assembly.judge_settings):
@@ -168,7 +168,7 @@ def _generate(
     base: Path,
     folder: RunFolder,
     host: Any,
-    sieve: Sequence[SetFilter],
+    run_filters: Sequence[SetFilter],
     accept_changes: bool,
     watched: _Watched,
     unmeasured: bool,
@@ -182,7 +182,7 @@ def _generate(
     from constitutional.cli.progress import run_with_progress
     from constitutional.cli.structured import Log
     from constitutional.dataset.write import run_warnings, write_dataset
-    from constitutional.pipeline.sieve import sift_run
+    from constitutional.pipeline.run_filters import sift_run
 
     # Arrow's own allocator keeps tens of megabytes that the system's gives back.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -206,7 +206,7 @@ def _generate(
         )
         if not now:
             complete = result.status == "complete"
-            result = result.without(sift_run(folder, sieve, complete=complete))
+            result = result.without(sift_run(folder, run_filters, complete=complete))
             write_dataset(folder, complete=complete)
         first = log_session(folder, result, state)
         if log is not None:
@@ -219,11 +219,8 @@ def _generate(
 
 def _save_config(config: RunConfig, base: Path, folder: RunFolder) -> None:
     """So that ``constitutional generate RUN/config.yaml`` is this very run, from wherever it is called."""
-    from constitutional.errors import LedgerError
-    from constitutional.whole import write_whole
+    from constitutional.whole import write_whole, writing
 
     saved = config.placed(base).model_copy(update={"out": "."})
-    try:
+    with writing(folder.config):
         write_whole(folder.config, saved.dump())
-    except OSError as error:
-        raise LedgerError(f"{folder.config}: cannot be written: {error.strerror}") from error

@@ -17,6 +17,7 @@ from constitutional.errors import UsageError
 from constitutional.ledger import RunFolder
 from constitutional.pipeline.examples import Outcome, accuracy, run_examples
 from constitutional.plugins import PluginHost
+from constitutional.whole import replacing, writing
 
 
 @click.command("test")
@@ -99,7 +100,5 @@ def _write_junit(path: Path, name: str, outcomes: Sequence[Outcome]) -> None:
         )
         if not outcome.passed:
             ElementTree.SubElement(case, "failure", message=f"p = {outcome.p}").text = outcome.detail
-    try:
-        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise UsageError(f"--junit {path}: {error.strerror}") from error
+    with writing(path), replacing(path) as file:
+        ElementTree.ElementTree(suite).write(file, encoding="utf-8", xml_declaration=True)

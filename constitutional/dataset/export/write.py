@@ -13,8 +13,8 @@ from typing import IO, Any
 from constitutional.dataset.export.format import Format, Place
 from constitutional.dataset.rows import Row
 from constitutional.dataset.source import DatasetFolder
-from constitutional.errors import LedgerError, UsageError, near_matches
-from constitutional.whole import replacing
+from constitutional.errors import UsageError, near_matches
+from constitutional.whole import replacing, writing
 
 ALL = "all"
 BATCH = 1000
@@ -68,7 +68,7 @@ def wanted_splits(source: DatasetFolder, format: Format, split: str | None) -> l
 
 def export(source: DatasetFolder, format: Format, out: Path, wanted: Wanted) -> Report:
     report = Report()
-    try:
+    with writing(out):
         if format.folder:
             _folder(source, format, out, wanted, report)
         else:
@@ -78,8 +78,6 @@ def export(source: DatasetFolder, format: Format, out: Path, wanted: Wanted) -> 
             written = _write(out, _limited(rows, wanted.limit), array=False)
             report.places.append(Place("+".join(wanted.splits), out.name, written))
             report.files.append(out)
-    except OSError as error:
-        raise LedgerError(f"{error.filename or out}: cannot be written: {error.strerror or error}") from error
     return report
 
 

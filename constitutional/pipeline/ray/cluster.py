@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from constitutional.config.run import RunConfig
-from constitutional.errors import ConfigError, MissingExtraError
+from constitutional.errors import ConfigError, MissingExtraError, first_line
 from constitutional.pipeline.ray.replica import Replica
 
 GPU_PROVIDERS = ("vllm:", "transformers:")
@@ -74,11 +74,6 @@ class Cluster:
         """One where a replica loads a model and the cluster has any."""
         loads = any(model.name.startswith(GPU_PROVIDERS) for model in self._config.models.values())
         return 1.0 if loads and ray.cluster_resources().get("GPU", 0) else 0.0
-
-
-def first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _ray() -> Any:

@@ -22,11 +22,11 @@ from constitutional.config.run import RunConfig
 from constitutional.core.codec import from_json, to_json
 from constitutional.core.messages import Usage
 from constitutional.core.records import Prompt, Reason, Reject, Trace
-from constitutional.errors import ConstitutionalError, PluginError, RunStoppedError
+from constitutional.errors import ConstitutionalError, PluginError, RunStoppedError, first_line
 from constitutional.ledger import CallRow, Ledger
 from constitutional.models.base import NoLogprobs
 from constitutional.models.meter import Meter
-from constitutional.pipeline.ray.cluster import Cluster, first_line
+from constitutional.pipeline.ray.cluster import Cluster
 from constitutional.pipeline.ray.far import ALONE_AFTER, Far, Job, ReplicaLost, settle
 from constitutional.pipeline.ray.wire import (
     Asked,

@@ -5,15 +5,16 @@ The same command again goes on where it was; with more ``--rounds`` it adds some
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from constitutional.core.digest import digest
 from constitutional.core.records import Prompt
-from constitutional.errors import LedgerError, UsageError
+from constitutional.errors import UsageError
 from constitutional.ledger.folder import RunLock
+from constitutional.saying import Say, quiet
 from constitutional.training.folder import read_json, write_json
 from constitutional.training.iterate.decide import Round, best_round, next_ratio, why_stop
 from constitutional.training.iterate.page import iterate_page
@@ -22,11 +23,11 @@ from constitutional.training.iterate.rounds import BudgetError, InterruptedRound
 from constitutional.training.iterate.settings import IterateSettings
 from constitutional.training.ready import check_here, hush
 from constitutional.training.room import on_a_full_disk
+from constitutional.whole import writing
 
 FEW = 50
 """Held-out prompts. Published comparisons have hundreds."""
 INTERRUPTED = "interrupted: the same command goes on from here"
-Say = Callable[[str], None]
 FORMAT = 1
 PLAN, RECORD, PAGE, BEST = "plan.json", "iterate.json", "index.html", "best"
 
@@ -38,10 +39,6 @@ class IterateResult:
     status: str
     out: Path
     record: dict[str, Any]
-
-
-def quiet(_: str) -> None:
-    """Says nothing."""
 
 
 def iterate(settings: IterateSettings, say: Say = quiet) -> IterateResult:
@@ -69,13 +66,13 @@ def _begin(out: Path, settings: IterateSettings, kept: Sequence[Prompt], held: S
     plan["held_out"] = digest([[p.id, p.messages, p.tags] for p in held])
     saved = read_json(out / PLAN)
     if saved is None:
-        if out.is_dir() and any(out.iterdir()):
-            raise UsageError(f"{out} holds something else than rounds: choose another --out folder")
-        try:
+        with writing(out):
+            if out.is_file():
+                raise UsageError(f"{out} is a file: choose another --out folder")
+            if out.is_dir() and any(out.iterdir()):
+                raise UsageError(f"{out} holds something else than rounds: choose another --out folder")
             out.mkdir(parents=True, exist_ok=True)
             write_json(out / PLAN, plan)
-        except OSError as error:
-            raise LedgerError(f"{out}: cannot be written: {error.strerror or error}") from error
     elif saved != plan:
         changed = [name for name in plan if saved.get(name) != plan[name]]
         inner = saved.get("train", {})

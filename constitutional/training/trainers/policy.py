@@ -11,7 +11,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RunStoppedError
-from constitutional.models.local import fingerprint, in_one_line
+from constitutional.models.local.checkpoint import fingerprint
+from constitutional.models.local.loading import in_one_line
 from constitutional.pocket.provider import folder_of
 from constitutional.training.folder import is_adapter
 from constitutional.training.settings import TrainSettings

@@ -1,31 +1,21 @@
-"""What the adapters that run a model in this process share: which model it is, and how text meets tokens."""
+"""Which model a folder on this machine or a name on the Hub is, so that the ledger knows it again."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-from jinja2 import TemplateError as JinjaError
+from typing import TYPE_CHECKING, Any
 
 from constitutional.core.digest import digest
-from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RequestRefusedError
-from constitutional.models.base import split_reasoning
+from constitutional.errors import ConfigError, ModelUnavailableError
+from constitutional.models.local.loading import in_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from collections.abc import Mapping
 
-    from constitutional.core.records import Messages
     from constitutional.roles import ModelSetup
-
-T = TypeVar("T")
-
-DEFAULT_MAX_TOKENS = 2048
-"""The longest answer where a request sets no limit and the context has room."""
 
 ADAPTER = "adapter_config.json"
 _CONTENT = {".json", ".txt", ".model", ".jinja", ".tiktoken", ".py", ".safetensors", ".bin", ".pt", ".gguf"}
@@ -134,108 +124,3 @@ class LocalModel:
         if self.variables:
             found["chat_template_kwargs"] = dict(self.variables)
         return found | ({"options": dict(settings)} if settings else {})
-
-
-@dataclass(frozen=True, slots=True)
-class Renderer:
-    """Turns dialogues into tokens and tokens into answers. Blocking, and used from one thread at a time."""
-
-    model: LocalModel
-    tokenizer: Any
-    context: int
-    """How many tokens a prompt and its answer may have together."""
-
-    def encode(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
-        return ids
-
-    def decode(self, ids: list[int]) -> str:
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
-
-    def render(self, messages: Messages) -> list[int]:
-        """A dialogue that ends with the assistant's words is continued; any other gets a new turn."""
-        if self.model.template is None and self.tokenizer.chat_template is None:
-            raise ModelUnavailableError(
-                f"{self.model.id}: its tokenizer has no chat template (a base model?): "
-                "use the instruction-tuned model, or give one with the option chat_template: FILE.jinja"
-            )
-        unfinished = bool(messages) and messages[-1].role == "assistant"
-        try:
-            ids: list[int] = self.tokenizer.apply_chat_template(
-                [message._asdict() for message in messages],
-                chat_template=self.model.template,
-                add_generation_prompt=not unfinished,
-                continue_final_message=unfinished,
-                tokenize=True,
-                return_dict=False,
-                **self.model.variables,
-            )
-        except (JinjaError, ValueError) as error:
-            problem = f"{self.model.id}: the chat template refuses this dialogue: {error}"
-            raise RequestRefusedError(problem, "chat_template") from error
-        return ids
-
-    def room(self, prompt: int, max_tokens: int | None = None) -> int:
-        """How many tokens the answer to a prompt of this length may have."""
-        left = self.context - prompt
-        if left < 1:
-            problem = f"{self.model.id}: no room for an answer: the prompt has {prompt} tokens of {self.context}"
-            raise RequestRefusedError(problem, "context_too_long")
-        return min(left, DEFAULT_MAX_TOKENS if max_tokens is None else max_tokens)
-
-    def answer(self, prompt: list[int], text: str) -> tuple[str, str | None]:
-        """The answer and the reasoning before it, also where the template itself opened its block."""
-        opened = "</think>" in text and self.tokenizer.decode(prompt[-16:]).rstrip().endswith("<think>")
-        return split_reasoning(f"<think>{text}" if opened else text)
-
-
-def prepare_transformers(name: str) -> None:
-    """Import what a model that runs in this process needs, or say what is missing; no bars are drawn while it loads."""
-    try:
-        import torch  # noqa: F401
-        from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer  # noqa: F401
-        from transformers.utils.logging import disable_progress_bar
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "transformers"):
-            raise ModelUnavailableError(f"{name}: transformers cannot be imported: {error}") from error
-        raise MissingExtraError.naming(error.name, "transformers") from error
-    disable_progress_bar()
-
-
-def placed(device: str | None, dtype: str) -> tuple[str, str]:
-    """Where a model runs and with which numbers: on the CPU ``auto`` is float32."""
-    import torch
-
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return where, "float32" if dtype == "auto" and where == "cpu" else dtype
-
-
-def end_tokens(*sources: int | list[int] | None) -> frozenset[int]:
-    """The tokens that end a reply, as the tokenizer and the generation config name them."""
-    found: set[int] = set()
-    for source in sources:
-        found.update(source if isinstance(source, list) else [] if source is None else [source])
-    return frozenset(found)
-
-
-def in_one_line(error: Exception) -> str:
-    """Libraries explain at length; the whole text stays in the traceback's cause."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 400 else text[:400] + " …"
-
-
-class Once(Generic[T]):
-    """Something slow to start: begun in a thread by the first caller, shared by all, also concurrent ones.
-
-    A cancelled caller does not stop it, and a failure is every caller's."""
-
-    def __init__(self, start: Callable[[], T], thread: ThreadPoolExecutor) -> None:
-        self._start = start
-        self._thread = thread
-        self.future: Future[T] | None = None
-
-    async def get(self) -> T:
-        if self.future is None:
-            self.future = self._thread.submit(self._start)
-        return await asyncio.shield(asyncio.wrap_future(self.future))
