@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +13,7 @@ from jinja2 import TemplateError as JinjaError
 from constitutional.core.digest import digest
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.base import split_reasoning
+from constitutional.models.there import ADAPTER, base_of_adapter, check_there, no_config, told_by_hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +27,6 @@ T = TypeVar("T")
 DEFAULT_MAX_TOKENS = 2048
 """The longest answer where a request sets no limit and the context has room."""
 
-ADAPTER = "adapter_config.json"
 _CONTENT = {".json", ".txt", ".model", ".jinja", ".tiktoken", ".py", ".safetensors", ".bin", ".pt", ".gguf"}
 _NOT_THE_MODEL = {"trainer_state.json", "training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"}
 _WHOLE = 16 << 20
@@ -93,8 +92,12 @@ class LocalModel:
                 adapter = (folder / ADAPTER).is_file()
                 if adapter and adapters:
                     return cls._of_adapter(setup, folder, template, variables)
-                what = "a LoRA adapter; merge it into its model first" if adapter else "no config.json in it"
-                raise ModelUnavailableError(f"{setup.id}: not a model folder: {what}")
+                what = (
+                    "not a model folder: a LoRA adapter; merge it into its model first"
+                    if adapter
+                    else no_config(folder)
+                )
+                raise ModelUnavailableError(f"{setup.id}: {what}")
             name = f"{setup.provider}:{folder.name}"
             return cls(name, str(folder), None, fingerprint(folder), template, variables)
         if setup.model.startswith(("/", ".", "~")) or folder.exists():
@@ -106,25 +109,24 @@ class LocalModel:
         cls, setup: ModelSetup, folder: Path, template: str | None, variables: Mapping[str, Any]
     ) -> LocalModel:
         """Named by its folder; its version is its own content and that of the model under it."""
-        try:
-            config = json.loads((folder / ADAPTER).read_text("utf-8"))
-            base = Path(config["base_model_name_or_path"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelUnavailableError(
-                f"{setup.id}: its {ADAPTER} does not say which model it belongs to: {in_one_line(error)}"
-            ) from error
-        if base.is_absolute() and not (base / "config.json").is_file():
-            raise ModelUnavailableError(f"{setup.id}: the model that this LoRA adapter belongs to is not at {base}")
-        local = (base / "config.json").is_file()
-        version = digest([fingerprint(base) if local else [str(base), config.get("revision")], fingerprint(folder)])
-        name, revision = f"{setup.provider}:{folder.name}", None if local else config.get("revision")
-        return cls(name, str(base), revision, version, template, variables, str(folder))
+        base, revision = base_of_adapter(setup.id, folder)
+        local = (Path(base) / "config.json").is_file()
+        version = digest([fingerprint(Path(base)) if local else [base, revision], fingerprint(folder)])
+        name = f"{setup.provider}:{folder.name}"
+        return cls(name, base, None if local else revision, version, template, variables, str(folder))
 
     @property
     def tokenizer(self) -> str:
         """Where its tokenizer is: an adapter may bring its own."""
         own = self.adapter is not None and (Path(self.adapter) / "tokenizer_config.json").is_file()
         return self.adapter if own and self.adapter is not None else self.path
+
+    def check_there(self) -> None:
+        """Before a library is asked for it: what is wrong with a folder or a name, in our words."""
+        check_there(self.id, self.path, self.revision, tokenizer=self.tokenizer == self.path)
+
+    def not_loaded(self, error: Exception) -> ModelUnavailableError:
+        return ModelUnavailableError(f"{self.id}: {why_not_loaded(error, self.path, self.revision)}")
 
     def identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """``settings`` are the adapter's own options that change what the model says."""
@@ -201,6 +203,10 @@ def prepare_transformers(name: str) -> None:
             raise ModelUnavailableError(f"{name}: transformers cannot be imported: {error}") from error
         raise MissingExtraError.naming(error.name, "transformers") from error
     disable_progress_bar()
+
+
+def why_not_loaded(error: Exception, path: str, revision: str | None) -> str:
+    return told_by_hub(error, path, revision) or f"transformers cannot load it: {in_one_line(error)}"
 
 
 def placed(device: str | None, dtype: str) -> tuple[str, str]:

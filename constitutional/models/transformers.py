@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
-from constitutional.errors import MissingExtraError, ModelUnavailableError, RequestRefusedError
+from constitutional.errors import MissingExtraError, RequestRefusedError
 from constitutional.models.batching import Batches
 from constitutional.models.local import (
     LocalModel,
     Once,
     Renderer,
     end_tokens,
-    in_one_line,
     placed,
     prepare_transformers,
 )
@@ -139,6 +138,7 @@ class TransformersModel:
         options = self._options
         device, dtype = placed(options.device, options.dtype)
         where = {"revision": self._model.revision, "trust_remote_code": options.trust_remote_code}
+        self._model.check_there()
         try:
             tokenizer = AutoTokenizer.from_pretrained(self._model.tokenizer, **where)
             model = AutoModelForCausalLM.from_pretrained(self._model.path, dtype=dtype, **where)
@@ -148,7 +148,7 @@ class TransformersModel:
         except MissingExtraError:
             raise
         except Exception as error:  # whatever it is, no request can be answered
-            raise ModelUnavailableError(f"{self.id}: transformers cannot load it: {in_one_line(error)}") from error
+            raise self._model.not_loaded(error) from error
         config = model.config.get_text_config().to_dict()
         context = config.get("max_position_embeddings") or tokenizer.model_max_length
         ends = end_tokens(tokenizer.eos_token_id, model.generation_config.eos_token_id)
