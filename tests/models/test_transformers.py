@@ -189,6 +189,11 @@ def test_what_is_missing_is_said(tiny_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match=r"adapter_config\.json does not say which model it belongs to"):
         chats(tmp_path, ask("Hi"))
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "adapter_config.json").unlink()
+    with pytest.raises(ModelUnavailableError, match="no weights in it"):
+        chats(tmp_path, ask("Hi"))
+    for name in ("model.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_text("{}")
     with pytest.raises(ModelUnavailableError, match="transformers cannot load it"):
         chats(tmp_path, ask("Hi"))
     with pytest.raises(ConfigError, match="chat_template"):

@@ -191,6 +191,10 @@ def test_an_engine_that_cannot_start_says_why(engine: Engine, tiny_folder: Path,
     with pytest.raises(ModelUnavailableError, match="no such folder"):
         start(tmp_path / "missing")
     (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelUnavailableError, match="no weights in it"):
+        start(tmp_path)
+    for name in ("model.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_text("{}")
     with pytest.raises(ModelUnavailableError, match="did not start"):
         start(tmp_path)
     with pytest.raises(ConfigError, match="no engine option 'max_model_length'; did you mean 'max_model_len'"):
