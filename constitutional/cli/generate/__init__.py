@@ -177,6 +177,7 @@ def _generate(
     from contextlib import ExitStack
 
     from constitutional.cli.generate.metrics import Metrics
+    from constitutional.cli.generate.out import say_what_is_out
     from constitutional.cli.generate.resume import check_resume
     from constitutional.cli.generate.summary import log_session, print_result, result_json
     from constitutional.cli.progress import run_with_progress
@@ -200,6 +201,8 @@ def _generate(
         stack.enter_context(folder.lock())
         if folder.started:
             check_resume(config, base, folder, host, accept=accept_changes, quiet=quiet)
+            if not quiet:
+                say_what_is_out(config, folder.ledger)
         _save_config(config, base, folder)
         result, state, now = asyncio.run(
             run_with_progress(config, folder, host, base, quiet=quiet, log=log, started=started)
