@@ -46,13 +46,14 @@ def first_that_works(folder: Path, stack: ExitStack, begin: Callable[[Path], Ind
 
 def standing(folder: Path) -> Path | None:
     """An index of this run from before, with something in it."""
-    for place in (lambda: folder / NAME, lambda: _cached(folder)):
+    for find in (_beside, _cached):
         try:
-            connection = read_index(place())
+            place = find(folder)
+            connection = read_index(place)
             try:
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 if version == FORMAT and connection.execute("SELECT 1 FROM items LIMIT 1").fetchone():
-                    return place()
+                    return place
             finally:
                 connection.close()
         except FAULTS:
@@ -62,16 +63,24 @@ def standing(folder: Path) -> Path | None:
 
 def _places(folder: Path, stack: ExitStack) -> Iterator[Callable[[], Path]]:
     if os.access(folder, os.W_OK):
-        yield lambda: folder / NAME
+        yield lambda: _beside(folder)
     yield lambda: _made(_cached(folder))
     yield lambda: _for_now(None, stack)
     if IN_MEMORY.is_dir():
         yield lambda: _for_now(IN_MEMORY, stack)
 
 
+def _beside(folder: Path) -> Path:
+    return folder / NAME
+
+
 def _cached(folder: Path) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "constitutional" / "view"
-    return cache / f"{blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()}.db"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    if not cache.is_absolute():
+        raise FileNotFoundError("no home folder, and no XDG_CACHE_HOME")
+    return (
+        cache / "constitutional" / "view" / f"{blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()}.db"
+    )
 
 
 def _made(path: Path) -> Path:

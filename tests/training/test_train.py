@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from constitutional.core.records import Message
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, UnknownNameError, UsageError
 from constitutional.models.transformers import TransformersModel
 from constitutional.roles import ModelSetup
+from constitutional.training.ready import check_attention
 from constitutional.training.run import TrainResult, train
 from constitutional.training.settings import TrainSettings
 from tests.training.planted import answer, pair, write, write_dataset
@@ -244,6 +246,9 @@ def test_reference_log_probabilities_are_computed_once(tmp_path: Path, tiny: Pat
         ({"model": "./nowhere"}, ModelUnavailableError, "no such folder"),
         ({"lora": 4, "lora_targets": "nothing_of_it"}, ConfigError, "--lora-targets nothing_of_it"),
         ({"report_to": ("trackio",)}, MissingExtraError, "trackio is not installed"),
+        ({"attention": "flash"}, UnknownNameError, "no attention named 'flash'; .*flash_attention_2"),
+        ({"attention": "flash_attention_2", "cpu": True}, UsageError, "--attention flash_attention_2: needs a GPU"),
+        ({"attention": "user/kernel", "cpu": True}, UsageError, "--attention user/kernel: needs a GPU"),
         ({"liger": True}, MissingExtraError, "liger-kernel is not installed"),
         ({"chat_template": "nowhere.jinja"}, ConfigError, "--chat-template nowhere.jinja"),
     ],
@@ -253,6 +258,19 @@ def test_a_message_and_no_traceback(
 ) -> None:
     with pytest.raises(error, match=message):
         train(settings(tmp_path, tiny, **changes))
+
+
+def test_flash_attention_that_is_not_installed_is_said_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("importlib.metadata.distribution", _not_installed)
+    with pytest.raises(
+        MissingExtraError, match="flash-attn is not installed: pip install flash-attn or pip install kern"
+    ):
+        check_attention("flash_attention_2", cpu=False)
+
+
+def _not_installed(name: str) -> Any:
+    raise PackageNotFoundError(name)
 
 
 def test_a_base_model_without_a_chat_template_gets_one(tmp_path: Path, tiny: Path) -> None:

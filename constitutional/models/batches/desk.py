@@ -74,7 +74,8 @@ class Desk:
         """Requests that wait for a reply."""
         self.out: dict[str, BatchStatus] = {}
         """Token of a batch that is out → how far it is."""
-        self.sizes: dict[str, int] = {}
+        self.batches: dict[str, SentBatch] = {}
+        """By their tokens."""
         self._api = api
         self._journal = journal
         self._busy = busy
@@ -93,6 +94,11 @@ class Desk:
     @property
     def queued(self) -> int:
         return len(self._queue)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the provider cannot be asked at the moment."""
+        return self._provider.trouble
 
     async def post(self, body: dict[str, Any], sample: int) -> Any:
         """The JSON of the reply, from whichever batch brings it. Implements ``api.Post``."""
@@ -221,7 +227,7 @@ class Desk:
 
     def _follow(self, batch: SentBatch, cost: float = 0.0) -> None:
         self.out[batch.token] = BatchStatus(False)
-        self.sizes[batch.token] = batch.requests
+        self.batches[batch.token] = batch
         task = asyncio.get_running_loop().create_task(self._guarded(self._collect(batch, cost)))
         self._followers.add(task)
         task.add_done_callback(self._followers.discard)

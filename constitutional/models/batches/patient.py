@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ class Patient:
         self._api = api
         self._waits = waits
         self._calls = Throttle(4)
+        self.trouble: str | None = None
+        """Why the provider cannot be asked at the moment."""
 
     async def submit(self, batch: SentBatch, lines: Callable[[], Iterable[bytes]]) -> str:
         """The batch's id. Before it is sent a second time it is looked for: the answer to the first may have been lost."""
@@ -39,14 +42,22 @@ class Patient:
             tried = True
             return found or await self._api.submit(lines(), batch.token)
 
-        return await self._calls.call(submit)
+        try:
+            return await self._calls.call(submit)
+        except ModelUnavailableError as error:
+            if not _unknown(error):
+                raise
+            raise ModelUnavailableError(
+                f"{batch.model}: the server answers calls and takes no batches: leave --batch out, or set `batch: false` "
+                f"for this model; what it has answered is kept ({error.message})"
+            ) from error
 
     async def find(self, batch: SentBatch) -> str | None:
         found: str | None = await self.until_it_works(lambda: self._api.find(batch.token, batch.at, batch.requests))
         return found
 
     async def ended(self, batch: SentBatch, seen: Callable[[BatchStatus], None]) -> tuple[BatchStatus, bool]:
-        """The status at its end, and whether it was cancelled for taking too long."""
+        """The status at its end, and whether it was cancelled for taking too long. An earlier session's time counts too."""
         loop = asyncio.get_running_loop()
         pause, given_up = min(FIRST_POLL, self._waits.poll), False
         began = loop.time()
@@ -54,13 +65,14 @@ class Patient:
             try:
                 status = await self.until_it_works(lambda: self._api.look(str(batch.id)))
             except ModelUnavailableError as error:
-                if "unknown model or address" not in error.message:
+                if not _unknown(error):
                     raise
                 return BatchStatus(True), given_up
             seen(status)
             if status.ended:
                 return status, given_up
-            if not given_up and self._waits.max_wait is not None and loop.time() - began >= self._waits.max_wait:
+            waited = max(loop.time() - began, time.time() - batch.at)
+            if not given_up and self._waits.max_wait is not None and waited >= self._waits.max_wait:
                 given_up = True
                 await self.until_it_works(lambda: self._api.cancel(str(batch.id)))
                 continue
@@ -71,6 +83,14 @@ class Patient:
         """A batch outlives an hour without a network."""
         while True:
             try:
-                return await self._calls.call(ask)
-            except TransientError:
+                answer = await self._calls.call(ask)
+            except TransientError as error:
+                self.trouble = error.message
                 await asyncio.sleep(self._waits.poll)
+            else:
+                self.trouble = None
+                return answer
+
+
+def _unknown(error: ModelUnavailableError) -> bool:
+    return "unknown model or address" in error.message
