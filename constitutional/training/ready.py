@@ -3,6 +3,8 @@ No weights are loaded."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import logging
 import os
 import warnings
@@ -22,6 +24,8 @@ from constitutional.training.settle import settle
 FORMAT = 1
 IDENTITIES = ("model", "data", "reference", "reward")
 """Of the plan: what a training is made of, by digest."""
+REPORTERS = {"tensorboard": ("tensorboard", "tensorboardX"), "azure_ml": ("azureml",), "flyte": ("flytekit",)}
+"""Packages that are called otherwise than in ``--report-to``; any of them will do."""
 FLASH = {
     f"flash_attention_{n}": (package,) for n, package in ((2, "flash-attn"), (3, "flash-attn-3"), (4, "flash-attn-4"))
 }
@@ -114,6 +118,7 @@ def check_here(settings: TrainSettings) -> None:
 
 def _check_names(settings: TrainSettings) -> None:
     """Names of transformers' own."""
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
     from transformers.trainer_utils import SchedulerType
     from transformers.training_args import OptimizerNames
 
@@ -124,18 +129,17 @@ def _check_names(settings: TrainSettings) -> None:
         names = [member.value for member in known]
         if name not in names:
             raise UnknownNameError.among(kind, name, names)
+    for name in settings.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise UnknownNameError.among("--report-to", name, INTEGRATION_TO_CALLBACK)
 
 
 def _check_machine(settings: TrainSettings) -> None:
     """What the settings need and this machine has not."""
-    import importlib.util
-
     import torch
 
     for name in settings.report_to:
-        packages = {"tensorboard": ("tensorboard", "tensorboardX")}.get(name, (name,))
-        if not any(importlib.util.find_spec(package) for package in packages):
-            raise MissingExtraError(f"--report-to {name}: {packages[0]} is not installed: pip install {packages[0]}")
+        check_reporter(name)
     if settings.liger:
         if importlib.util.find_spec("liger_kernel") is None:
             raise MissingExtraError("--liger: liger-kernel is not installed: pip install liger-kernel")
@@ -149,6 +153,24 @@ def _check_machine(settings: TrainSettings) -> None:
             f"{torch.cuda.device_count()} GPUs are visible: use them all with --launcher accelerate --config fsdp2, or "
             "make one visible with CUDA_VISIBLE_DEVICES=0"
         )
+
+
+def check_reporter(name: str) -> None:
+    """Its package may be there and want another that is not: it is imported, as the trainer would."""
+    packages = REPORTERS.get(name, (name,))
+    faults: list[str] = []
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            if error.name != package:
+                faults.append(f"{package} cannot be imported: {error}: pip install {error.name}")
+        except ImportError as error:
+            faults.append(f"{package} cannot be imported: {error}")
+        else:
+            return
+    missing = f"{packages[0]} is not installed: pip install {packages[0]}"
+    raise MissingExtraError(f"--report-to {name}: {faults[0] if faults else missing}")
 
 
 def check_attention(name: str, *, cpu: bool) -> None:
