@@ -31,6 +31,7 @@ _NO_EFFECT_ON_REPLIES = frozenset(
         "data_parallel_size",
         "data_parallel_backend",
         "distributed_executor_backend",
+        "device_ids",
         "gpu_memory_utilization",
         "kv_cache_memory_bytes",
         "cpu_offload_gb",

@@ -34,6 +34,14 @@ def test_batches_cost_half_in_the_plan(cli: Cli) -> None:
     assert re.search(r"^batches +2–\d+ one after another, minutes to 6 hours each$", plan, re.MULTILINE)
 
 
+@pytest.mark.parametrize("constitution", ["base", "helpful-harmless"])
+def test_the_page_says_how_many_batches_a_plan_has(cli: Cli, constitution: str) -> None:
+    plan = cli("generate", *API, "--batch", "--limit", "1", "--constitution", constitution, "--dry-run", "--json")
+    batches = plan.json["batches"]
+    page = " ".join((Path(__file__).parents[2] / "docs" / "run-file.md").read_text(encoding="utf-8").split())
+    assert f"of `{constitution}` {batches['low']} to {batches['high']}" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
