@@ -260,5 +260,4 @@ async def settled(value: Awaitable[T] | T) -> T:
     return value
 
 
-Factory = Callable[[Any], Any]
 Options = type[BaseModel]

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean, pstdev
-from typing import Literal, get_args
+from typing import Literal
 
 from constitutional.audit.pairs import Labelled
 from constitutional.audit.runs import pairs_of
@@ -17,7 +17,6 @@ from constitutional.core.records import Judgement, Ruling, Trace
 from constitutional.core.ruling import rule
 
 How = Literal["lowest-margin", "most-disagreement", "random", "stratified"]
-WAYS: tuple[How, ...] = get_args(How)
 STRATA = 5
 """Of confidence, from a tie to certainty."""
 

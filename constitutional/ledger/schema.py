@@ -63,17 +63,33 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     """One connection for one thread. The connection may be made in another thread than the one that uses it."""
     try:
         if writable:
-            connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
-        else:
-            connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                check_same_thread=False,
-                isolation_level=None,
-                timeout=30,
-            )
+            return sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+        return _reading(path)
     except sqlite3.Error as error:
         raise failure(path, error) from error
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """SQLite reads a file that may be written meanwhile by means of a small one beside it. Where there is no room for that,
+    and nothing that was written waits in the log, the file is read as one that nobody writes: nobody could."""
+    try:
+        return _opened(path, "mode=ro")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if not path.is_file() or (log.is_file() and log.stat().st_size):
+            raise
+        return _opened(path, "mode=ro&immutable=1")
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, check_same_thread=False, isolation_level=None, timeout=30
+    )
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

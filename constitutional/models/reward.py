@@ -144,13 +144,14 @@ class RewardModel:
         setup = self._setup
         device, dtype = placed(setup.device, setup.dtype)
         where = {"revision": self._model.revision, "trust_remote_code": setup.trust_remote_code}
+        self._model.check_there()
         try:
             tokenizer = AutoTokenizer.from_pretrained(self._model.path, **where)
             model, told = AutoModelForSequenceClassification.from_pretrained(
                 self._model.path, dtype=dtype, output_loading_info=True, **where
             )
         except Exception as error:  # whatever it is, nothing can be graded
-            raise ModelUnavailableError(f"{self.id}: transformers cannot load it: {in_one_line(error)}") from error
+            raise self._model.not_loaded(error) from error
         if missing := sorted(told["missing_keys"]):
             raise ModelUnavailableError(f"{self.id}: no reward model: its checkpoint has no {', '.join(missing[:3])}")
         if model.config.num_labels != 1:

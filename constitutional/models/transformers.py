@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
-from constitutional.errors import MissingExtraError, ModelUnavailableError, RequestRefusedError
+from constitutional.errors import MissingExtraError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Once, in_one_line, placed, prepare_transformers
+from constitutional.models.local.loading import Once, placed, prepare_transformers
 from constitutional.models.local.options import Answer, Tokens, choose, spellings
 from constitutional.models.local.padded import Batches
 from constitutional.models.local.rendering import Renderer, end_tokens
@@ -133,6 +133,7 @@ class TransformersModel:
         options = self._options
         device, dtype = placed(options.device, options.dtype)
         where = {"revision": self._model.revision, "trust_remote_code": options.trust_remote_code}
+        self._model.check_there()
         try:
             tokenizer = AutoTokenizer.from_pretrained(self._model.tokenizer, **where)
             model = AutoModelForCausalLM.from_pretrained(self._model.path, dtype=dtype, **where)
@@ -142,7 +143,7 @@ class TransformersModel:
         except MissingExtraError:
             raise
         except Exception as error:  # whatever it is, no request can be answered
-            raise ModelUnavailableError(f"{self.id}: transformers cannot load it: {in_one_line(error)}") from error
+            raise self._model.not_loaded(error) from error
         config = model.config.get_text_config().to_dict()
         context = config.get("max_position_embeddings") or tokenizer.model_max_length
         ends = end_tokens(tokenizer.eos_token_id, model.generation_config.eos_token_id)

@@ -28,9 +28,10 @@ from constitutional.errors import (
     TransientError,
     near_matches,
 )
-from constitutional.models.local.checkpoint import ADAPTER, LocalModel
+from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import Once, in_one_line
 from constitutional.models.local.revival import Engine, EngineDied
+from constitutional.models.local.there import ADAPTER, check_there, told_by_hub
 from constitutional.models.local.turns import Turns
 
 if TYPE_CHECKING:
@@ -171,12 +172,21 @@ class SharedEngine:
                 if "kv_cache_memory_bytes" not in chosen:
                     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
             settings = {**usual, **self._for_adapters(), **chosen}
+            self._check_there()
             try:
                 return AsyncLLM.from_engine_args(AsyncEngineArgs(self._path, revision=self._revision, **settings))
             except Exception as error:  # whatever it is, no request can be answered
-                raise ModelUnavailableError(
-                    f"{self._id}: vLLM did not start: {in_one_line(error)}{self._beside_others()}"
-                ) from error
+                why = told_by_hub(error, self._path, self._revision)
+                why = why or f"vLLM did not start: {in_one_line(error)}{self._beside_others()}"
+                raise ModelUnavailableError(f"{self._id}: {why}") from error
+
+    def _check_there(self) -> None:
+        """Where it is a folder or a name on the Hub; vLLM knows other places too."""
+        if ":" in self._path or os.environ.get("VLLM_USE_MODELSCOPE"):
+            return
+        own = self._settings.keys().isdisjoint(("tokenizer", "skip_tokenizer_init"))
+        weights = "load_format" not in self._settings
+        check_there(self._id, self._path, self._revision, weights=weights, tokenizer=own)
 
     def _beside_others(self) -> str:
         """What to do where engines of this run are in each other's way: each takes nearly all memory unless told not to."""

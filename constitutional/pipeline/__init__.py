@@ -8,6 +8,6 @@
 - Its cast: ``setup`` looks up who plays which role, with ``constitution``, ``models``, ``by_principle`` (a critic or a judge
   for one principle alone) and ``judge_card``; ``bind`` is where their answers come from.
 - What would be asked: ``counting`` and ``estimate`` by models that only count, ``planned`` by what strategies say,
-  ``waves`` how many questions wait for one another; ``strategies/`` are others over a finished run.
+  ``waves`` in how many batches; ``strategies/`` are others over a finished run.
 - Beside a run: ``opened`` reads one, ``session`` opens one model, ``examples`` tests principles, ``review`` their wording.
 """

@@ -15,7 +15,7 @@ from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedEr
 from constitutional.ledger import Ledger
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
 from constitutional.pipeline.ray.pool import IN_WORK
-from constitutional.pipeline.resume import Ahead, Done
+from constitutional.pipeline.resume import Ahead, Done, Next
 from constitutional.pipeline.rows import RowFault
 from constitutional.pipeline.setup import Assembly
 from constitutional.pipeline.state import RunState
@@ -68,6 +68,7 @@ class Driver:
         self._observed = host.observers("trace_finished")
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
+        self._ending = asyncio.Event()
         self._why: str | None = None
         self._status = "complete"
 
@@ -83,9 +84,11 @@ class Driver:
             await self._ledger.landed()
         finally:
             watcher.cancel()
+            ahead.close()
             for task in self._tasks:
                 task.cancel()
-            ahead.close()
+            if self._tasks:  # whoever waited for this run was cancelled: the ledger is closed when nobody writes to it
+                await asyncio.wait(self._tasks)
         return await self._result()
 
     async def _admit(self, ahead: Ahead) -> None:
@@ -97,7 +100,7 @@ class Driver:
             window = self._config.batch.prompts or max(FEWEST, WAITING // questions(self._assembly))
         position = itertools.count()
         prompts = 0
-        while batch := await asyncio.to_thread(ahead.next_batch):
+        while batch := await self._read(ahead):
             for each in batch:
                 at, row = next(position), each.row
                 if isinstance(row, RowFault):
@@ -120,6 +123,17 @@ class Driver:
                     return
                 self._begin(row, at)
                 await asyncio.sleep(0)  # it asks its first questions, and they count
+
+    async def _read(self, ahead: Ahead) -> list[Next]:
+        """No rows more, or there is a reason to stop: a source that is slow is not waited for then."""
+        reading, ended = ahead.next_batch(), asyncio.ensure_future(self._ending.wait())
+        try:
+            both: list[asyncio.Future[Any]] = [reading, ended]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            return reading.result() if reading.done() else []
+        finally:
+            ended.cancel()
+            reading.cancel()
 
     def _room(self, window: int) -> bool:
         """Whether one more prompt may be begun. Replicas and batches take as many as the window holds."""
@@ -204,6 +218,7 @@ class Driver:
             for desk in self._assembly.models.desks:
                 desk.leave(why)
         self._finished.set()
+        self._ending.set()
 
     async def _watch(self) -> None:
         """Turn an interrupt or a fault that ends the run into the end of it."""

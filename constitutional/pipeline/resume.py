@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
 import itertools
+import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -48,7 +52,10 @@ class Next:
 
 
 class Ahead:
-    """The rows of a run in their order. ``first``: no session was before this one."""
+    """The rows of a run in their order. ``first``: no session was before this one.
+
+    They are read in a thread of their own, which nothing waits for: a pipe or a server may give the next row never. Closing
+    leaves a read that is under way to itself; the rows are then closed by the thread that reads them."""
 
     def __init__(
         self, rows: Generator[Prompt | RowFault, None, None], assembly: Assembly, view: LedgerView, *, first: bool
@@ -58,15 +65,43 @@ class Ahead:
         self._filters = PromptFilters(assembly.prompt_filters)
         self._view = view
         self._first = first
+        self._lock = threading.Lock()
+        self._reading = self._closed = False
 
-    def next_batch(self) -> list[Next]:
-        """Read some rows and look up which are finished already: in a thread, the event loop goes on meanwhile."""
-        batch = list(itertools.islice(self._rows, LOOK_BACK))
-        known = self._known([row.id for row in batch if isinstance(row, Prompt)])
-        return [self._looked_at(row, known) for row in batch]
+    def next_batch(self) -> asyncio.Future[list[Next]]:
+        """Some rows more, and which of them are finished already; none at their end. One at a time."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Next]] = loop.create_future()
+
+        def read() -> None:
+            try:
+                settle = functools.partial(_settle, future, self._next_batch(), None)
+            except BaseException as error:  # whatever it is, who waits is told
+                settle = functools.partial(_settle, future, [], error)
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
+                loop.call_soon_threadsafe(settle)
+
+        self._reading = True
+        threading.Thread(target=read, name="prompts", daemon=True).start()
+        return future
 
     def close(self) -> None:
+        """After this the view may be closed."""
+        with self._lock:
+            self._closed = True
+            if self._reading:
+                return
         self._rows.close()
+
+    def _next_batch(self) -> list[Next]:
+        batch = list(itertools.islice(self._rows, LOOK_BACK))
+        with self._lock:
+            self._reading = False
+            if self._closed:
+                self._rows.close()
+                return []
+            known = self._known([row.id for row in batch if isinstance(row, Prompt)])
+        return [self._looked_at(row, known) for row in batch]
 
     def _looked_at(self, row: Prompt | RowFault, known: dict[str, Done]) -> Next:
         if isinstance(row, RowFault):
@@ -92,3 +127,12 @@ class Ahead:
             prompt_id: Done(state, pairs, reasons.split(",") if reasons else [], status == "failed")
             for prompt_id, state, pairs, status, reasons in rows
         }
+
+
+def _settle(future: asyncio.Future[list[Next]], batch: list[Next], error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(batch)
+    else:
+        future.set_exception(error)

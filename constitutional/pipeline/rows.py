@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -35,7 +36,7 @@ Row = tuple[str, Any]
 def rows_of(name: str, base: Path, what: str = "prompts") -> Iterator[Row]:
     """The rows of whatever ``name`` is, unread; ``what`` they hold is for messages. No row at all is an error."""
     if name == "-":
-        return _some(_jsonl(sys.stdin.buffer, "stdin"), f"standard input holds no {what}")
+        return _some(_stdin(), f"standard input holds no {what}")
     plain, _, split = name.partition("#")
     path = base / plain
     if path.is_dir():
@@ -91,6 +92,17 @@ def _opened(path: Path) -> Any:
         return path.open("rb")
     except OSError as error:
         raise PromptFileError(f"{path}: {error.strerror}") from error
+
+
+def _stdin() -> Iterator[Row]:
+    """Not by Python's own reader of it: that is closed as the process ends, which fails where a thread still reads."""
+    try:
+        number = os.dup(sys.stdin.fileno())
+    except (OSError, AttributeError):  # it is none of the system's: a test's, or a notebook's
+        yield from _jsonl(sys.stdin.buffer, "stdin")
+        return
+    with open(number, "rb") as own:
+        yield from _jsonl(own, "stdin")
 
 
 def _jsonl(file: Iterable[bytes], name: str) -> Iterator[Row]:

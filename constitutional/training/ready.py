@@ -3,9 +3,12 @@ No weights are loaded."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import logging
 import os
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,12 @@ from constitutional.training.settle import settle
 FORMAT = 1
 IDENTITIES = ("model", "data", "reference", "reward")
 """Of the plan: what a training is made of, by digest."""
+REPORTERS = {"tensorboard": ("tensorboard", "tensorboardX"), "azure_ml": ("azureml",), "flyte": ("flytekit",)}
+"""Packages that are called otherwise than in ``--report-to``; any of them will do."""
+FLASH = {
+    f"flash_attention_{n}": (package,) for n, package in ((2, "flash-attn"), (3, "flash-attn-3"), (4, "flash-attn-4"))
+}
+"""What each of transformers' names needs; the package `kernels` fetches any of them."""
 
 
 def begin(settings: TrainSettings) -> tuple[OutFolder, Ready]:
@@ -56,6 +65,7 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
 
     start = Start.of(settings.model, settings.revision)
     check_here(settings)
+    start.check_there()
     adapter = settings.lora is not None or start.adapter is not None
     if settings.merge and not adapter:
         raise UsageError("--merge: there is an adapter to merge only with --lora RANK")
@@ -72,6 +82,7 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
     }
     if settings.reference_model is not None:
         reference = Start.of(settings.reference_model)
+        reference.check_there()
         plan["reference"] = reference.version()
         plan["settings"]["reference_model"] = reference.name
     if settings.main in ONLINE:
@@ -107,6 +118,7 @@ def check_here(settings: TrainSettings) -> None:
 
 def _check_names(settings: TrainSettings) -> None:
     """Names of transformers' own."""
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
     from transformers.trainer_utils import SchedulerType
     from transformers.training_args import OptimizerNames
 
@@ -117,29 +129,71 @@ def _check_names(settings: TrainSettings) -> None:
         names = [member.value for member in known]
         if name not in names:
             raise UnknownNameError.among(kind, name, names)
+    for name in settings.report_to:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise UnknownNameError.among("--report-to", name, INTEGRATION_TO_CALLBACK)
 
 
 def _check_machine(settings: TrainSettings) -> None:
     """What the settings need and this machine has not."""
-    import importlib.util
-
     import torch
 
     for name in settings.report_to:
-        packages = {"tensorboard": ("tensorboard", "tensorboardX")}.get(name, (name,))
-        if not any(importlib.util.find_spec(package) for package in packages):
-            raise MissingExtraError(f"--report-to {name}: {packages[0]} is not installed: pip install {packages[0]}")
+        check_reporter(name)
     if settings.liger:
         if importlib.util.find_spec("liger_kernel") is None:
             raise MissingExtraError("--liger: liger-kernel is not installed: pip install liger-kernel")
         if settings.cpu or not torch.cuda.is_available():
             raise UsageError("--liger: its kernels need a GPU, and there is none here")
+    if settings.attention is not None:
+        check_attention(settings.attention, cpu=settings.cpu)
     alone = settings.launcher is None and not is_launched()
     if alone and torch.cuda.is_available() and not settings.cpu and torch.cuda.device_count() > 1:
         raise UsageError(
             f"{torch.cuda.device_count()} GPUs are visible: use them all with --launcher accelerate --config fsdp2, or "
             "make one visible with CUDA_VISIBLE_DEVICES=0"
         )
+
+
+def check_reporter(name: str) -> None:
+    """Its package may be there and want another that is not: it is imported, as the trainer would."""
+    packages = REPORTERS.get(name, (name,))
+    faults: list[str] = []
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            if error.name != package:
+                faults.append(f"{package} cannot be imported: {error}: pip install {error.name}")
+        except ImportError as error:
+            faults.append(f"{package} cannot be imported: {error}")
+        else:
+            return
+    missing = f"{packages[0]} is not installed: pip install {packages[0]}"
+    raise MissingExtraError(f"--report-to {name}: {faults[0] if faults else missing}")
+
+
+def check_attention(name: str, *, cpu: bool) -> None:
+    """Flash attention is a package of its own, for each of its versions another, and needs a GPU."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    import torch
+    from transformers import AttentionInterface
+
+    known = {"eager", *(known for known in AttentionInterface().valid_keys() if "|" not in known)}
+    if name not in known and "/" not in name:
+        raise UnknownNameError.among("attention", name, known)
+    if name not in FLASH and "/" not in name:
+        return
+    if cpu or not torch.cuda.is_available():
+        raise UsageError(f"--attention {name}: needs a GPU, and none is used here: leave it out, or name sdpa")
+    packages = (*FLASH.get(name, ()), "kernels")
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            version(package)
+            return
+    install = " or ".join(f"pip install {package}" for package in packages)
+    raise MissingExtraError(f"--attention {name}: {packages[0]} is not installed: {install}; sdpa needs none of them")
 
 
 def _check_same(folder: OutFolder, saved: dict[str, Any], ready: Ready) -> None:

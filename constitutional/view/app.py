@@ -219,7 +219,10 @@ class Viewer:
             body += part
             if len(body) > MOST_BYTES:
                 return JSONResponse({"problem": f"a label is {MOST_BYTES:,} bytes at most"}, 413, HEADERS)
-        return await run_in_threadpool(self._put, self._run(request), body)
+        try:
+            return await run_in_threadpool(self._put, self._run(request), body)
+        except (ConstitutionalError, sqlite3.Error) as error:
+            return JSONResponse({"problem": str(error)}, 500, HEADERS)
 
     def _put(self, run: Shelved, body: bytes) -> Response:
         try:

@@ -26,8 +26,12 @@ class Index:
 
     def __init__(self, run: Path, path: Path) -> None:
         self.path = path
-        self._view = LedgerView(run)
         self._connection = open_index(path)
+        try:
+            self._view = LedgerView(run)
+        except BaseException:
+            self._connection.close()
+            raise
         self._words: dict[tuple[str, str], int] = {}
         self._counts: dict[int, int] = {}
 

@@ -4,15 +4,13 @@ Beside run.db and not in it: the ledger stays what it is, and looking at a run n
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from hashlib import blake2b
 from pathlib import Path
 
-from constitutional.ledger.schema import failure
+from constitutional.ledger.copy import remove_ledger
+from constitutional.ledger.schema import connect, failure
 
 FORMAT = 1
-NAME = "view.db"
 TABLES = f"""
 PRAGMA user_version={FORMAT};
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -44,45 +42,38 @@ CREATE VIRTUAL TABLE texts USING fts5 (body, content='', tokenize="unicode61 rem
 """
 
 
-def place(folder: Path) -> Path:
-    """Beside run.db; in the user's cache where the folder cannot be written."""
-    if os.access(folder, os.W_OK):
-        return folder / NAME
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "constitutional" / "view"
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache / f"{blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()}.db"
-
-
 def open_index(path: Path) -> sqlite3.Connection:
     """For writing. An index of another version, or one that is damaged, is made anew: all of it stands in the run."""
     try:
-        connection = _connect(path)
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in (0, FORMAT):
-            raise sqlite3.DatabaseError("another version")
-    except sqlite3.DatabaseError:
-        for name in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-            name.unlink(missing_ok=True)
-        connection, version = _connect(path), 0
-    if version == 0:
-        connection.executescript(f"BEGIN; {TABLES} COMMIT;")
-    return connection
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError:
+            raise  # it may be as good as it was: the disk is full, or it may not be written
+        except sqlite3.DatabaseError:
+            remove_ledger(path)
+            return _connect(path)
+    except sqlite3.Error as error:
+        raise failure(path, error) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
     try:
-        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("PRAGMA cache_size=-65536")
-    except sqlite3.OperationalError as error:
-        raise failure(path, error) from error
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, FORMAT):
+            raise sqlite3.DatabaseError("another version")
+        if version == 0:
+            connection.executescript(f"BEGIN; {TABLES} COMMIT;")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
 def read_index(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None, timeout=30
-    )
+    connection = connect(path, writable=False)
     connection.execute("PRAGMA cache_size=-65536")
     return connection

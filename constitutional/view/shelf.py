@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,18 +13,20 @@ from typing import Any, NoReturn
 from constitutional.core.codec import from_json
 from constitutional.core.constitution import Constitution
 from constitutional.core.records import Trace
-from constitutional.errors import ConstitutionalError, LedgerError, UsageError
+from constitutional.errors import LedgerError
 from constitutional.ledger import RunFolder, Sifted
 from constitutional.ledger.labels import LabelFile
 from constitutional.pipeline.opened import OpenRun, open_run
 from constitutional.view.indexing import Index
 from constitutional.view.listing import Lister
-from constitutional.view.schema import place, read_index
+from constitutional.view.placing import FAULTS, first_that_works, standing
+from constitutional.view.schema import read_index
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a ledger; a look at one that has not changed costs a few microseconds."""
 AT_ONCE = 4_000
 """Traces read before the page is there; the rest while it is shown."""
+STILL = "the list stands still"
 
 
 class Shelved:
@@ -37,7 +40,9 @@ class Shelved:
         """Why the index does not follow the run any more."""
         self.reading = True
         """Whether there are traces that the index has not read."""
-        self._place = place(path)
+        self._place = path
+        """Of the index; known when it can be read."""
+        self._fault: Exception | None = None
         self._own = threading.local()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name=f"view-{name}", daemon=True)
@@ -49,8 +54,8 @@ class Shelved:
         """Returns when the index can be read."""
         self._thread.start()
         self._ready.wait()
-        if self.problem:
-            raise UsageError(self.problem)
+        if self._fault is not None:
+            raise LedgerError(f"{self.path}: {self._fault}") from self._fault
 
     def stop(self) -> None:
         self._stop.set()
@@ -58,24 +63,35 @@ class Shelved:
             self._thread.join()
 
     def _follow(self) -> None:
-        try:
-            index = Index(RunFolder(self.path).ledger, self._place)
-        except (ConstitutionalError, sqlite3.Error) as error:
-            self.problem = f"{self.path}: {error}"
+        with ExitStack() as stack:
+            stack.callback(self._ready.set)
+            try:
+                index, self._place = first_that_works(self.path, stack, self._begun)
+            except FAULTS as error:
+                self.reading = False
+                there = standing(self.path)
+                if there is None:
+                    self._fault = error
+                else:
+                    self._place, self.problem = there, f"{STILL}: {error}"
+                return
+            stack.callback(index.close)
             self._ready.set()
-            return
+            try:
+                while not self._stop.wait(0 if self.reading else LOOK_EVERY):
+                    self.reading = index.sync(AT_ONCE) >= AT_ONCE
+            except FAULTS as error:
+                self.reading, self.problem = False, f"{STILL}: {error}"
+                self._stop.wait()  # what was read can be seen as long as the page is there
+
+    def _begun(self, place: Path) -> Index:
+        index = Index(RunFolder(self.path).ledger, place)
         try:
-            while not self._stop.is_set():
-                read = index.sync(AT_ONCE)
-                self.reading = read >= AT_ONCE
-                self._ready.set()
-                if not self.reading:
-                    self._stop.wait(LOOK_EVERY)
-        except (ConstitutionalError, sqlite3.Error) as error:
-            self.problem = f"the list stands still: {error}"
-        finally:
-            self._ready.set()
+            self.reading = index.sync(AT_ONCE) >= AT_ONCE
+        except BaseException:
             index.close()
+            raise
+        return index
 
     @property
     def lister(self) -> Lister:

@@ -5,12 +5,13 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from constitutional.audit.labels import read_labels
 from constitutional.audit.pairs import Labelled
-from constitutional.audit.sample import WAYS, How, sample
+from constitutional.audit.sample import How, sample
 from constitutional.audit.sheet import as_csv, as_jsonl, write_sheet
 from constitutional.core.constitution import Constitution, Principle, Tier
 from constitutional.core.digest import pair_id
@@ -59,7 +60,7 @@ def test_strata_give_some_of_every_confidence() -> None:
     assert max(strata.count(one) for one in present) - min(strata.count(one) for one in present) <= 1
 
 
-@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("how", get_args(How))
 def test_the_draw_depends_on_the_run_and_the_seed_alone(how: How) -> None:
     drawn = sample(TRACES, GOOD, 15, how, 0)
     assert drawn == sample(TRACES[::-1], GOOD, 15, how, 0)

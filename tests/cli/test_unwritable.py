@@ -108,6 +108,6 @@ def test_no_command_with_an_out_is_forgotten() -> None:
 
 
 def _group(name: str) -> LazyGroup:
-    group = root.get_command(None, name) if name else root  # type: ignore[arg-type, attr-defined]
+    group = root.get_command(None, name) if name else root  # type: ignore[arg-type]
     assert isinstance(group, LazyGroup)
     return group

@@ -177,6 +177,12 @@ def test_a_broken_folder(tmp_path: Path, folder: Path) -> None:
         RewardModel(RewardSetup(str(tmp_path)))
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     model = RewardModel(RewardSetup(str(tmp_path)))
+    with pytest.raises(ModelUnavailableError, match="no weights in it"):
+        rewards(model, ASK, ["Paris."])
+    model.close()
+    for name in ("model.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_text("{}")
+    model = RewardModel(RewardSetup(str(tmp_path)))
     with pytest.raises(ModelUnavailableError, match="transformers cannot load it"):
         rewards(model, ASK, ["Paris."])
     model.close()

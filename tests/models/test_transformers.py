@@ -16,7 +16,7 @@ from constitutional.models.local.checkpoint import fingerprint
 from constitutional.models.local.loading import Once
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.roles import ModelSetup
-from tests.models.conftest import Reference, ask
+from tests.models.conftest import Reference, ask, told_apart
 from tests.support.tiny_model import make_tiny_model
 
 if TYPE_CHECKING:
@@ -120,14 +120,7 @@ def test_choices_agree_with_the_logits(tiny_folder: Path, reference: Reference) 
 
 def test_options_that_begin_alike_are_told_apart(tiny_folder: Path, reference: Reference) -> None:
     [choice] = choices(tiny_folder, (NUMBERS, ("1", "2", "10")))
-    prompt = reference.prompt(NUMBERS)
-    weights = [
-        reference.spelled(prompt, "1", end=True),
-        reference.spelled(prompt, "2"),
-        reference.spelled(prompt, "10"),
-    ]
-    assert choice.probabilities == pytest.approx([w / sum(weights) for w in weights], abs=1e-3)
-    assert choice.mass == pytest.approx(sum(weights), rel=1e-3)
+    told_apart(choice, reference, NUMBERS)
 
 
 def test_a_prompt_that_fills_the_context_is_refused(tiny_folder: Path) -> None:
@@ -189,6 +182,11 @@ def test_what_is_missing_is_said(tiny_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match=r"adapter_config\.json does not say which model it belongs to"):
         chats(tmp_path, ask("Hi"))
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "adapter_config.json").unlink()
+    with pytest.raises(ModelUnavailableError, match="no weights in it"):
+        chats(tmp_path, ask("Hi"))
+    for name in ("model.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_text("{}")
     with pytest.raises(ModelUnavailableError, match="transformers cannot load it"):
         chats(tmp_path, ask("Hi"))
     with pytest.raises(ConfigError, match="chat_template"):

@@ -66,6 +66,8 @@ class Fault:
     status: int = 0
     """0: the connection is cut."""
     message: str = "planted"
+    code: str = ""
+    """What the Hub calls it: GatedRepo, RepoNotFound, …"""
     times: int = 1
     after: int = 0
     """So many such requests go through first."""
@@ -206,7 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
             fault.meanwhile()
         if fault.status:
             self._drain()
-            self._json({"error": fault.message}, fault.status, {"X-Error-Message": fault.message})
+            headers = {"X-Error-Code": fault.code} if fault.code else {}
+            self._json({"error": fault.message}, fault.status, headers | {"X-Error-Message": fault.message})
         self.close_connection = True
         if not fault.status:
             self.connection.close()

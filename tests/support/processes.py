@@ -24,8 +24,14 @@ def write_prompts(path: Path, count: int, start: int = 0) -> Path:
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
+    """With a standard input that stays open."""
     return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        [*COMMAND, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
     )
 
 

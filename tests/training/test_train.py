@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +14,20 @@ import torch
 
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.core.records import Message
-from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, UnknownNameError, UsageError
+from constitutional.errors import (
+    ConfigError,
+    MissingExtraError,
+    ModelUnavailableError,
+    RunStoppedError,
+    UnknownNameError,
+    UsageError,
+)
 from constitutional.models.transformers import TransformersModel
 from constitutional.roles import ModelSetup
+from constitutional.training.ready import check_attention, check_reporter
 from constitutional.training.run import TrainResult, train
 from constitutional.training.settings import TrainSettings
+from constitutional.training.trainers.fit import explained
 from tests.training.planted import answer, pair, write, write_dataset
 
 
@@ -244,6 +255,14 @@ def test_reference_log_probabilities_are_computed_once(tmp_path: Path, tiny: Pat
         ({"model": "./nowhere"}, ModelUnavailableError, "no such folder"),
         ({"lora": 4, "lora_targets": "nothing_of_it"}, ConfigError, "--lora-targets nothing_of_it"),
         ({"report_to": ("trackio",)}, MissingExtraError, "trackio is not installed"),
+        (
+            {"report_to": ("tensorbord",)},
+            UnknownNameError,
+            "no --report-to named 'tensorbord'; did you mean 'tensorboard'",
+        ),
+        ({"attention": "flash"}, UnknownNameError, "no attention named 'flash'; .*flash_attention_2"),
+        ({"attention": "flash_attention_2", "cpu": True}, UsageError, "--attention flash_attention_2: needs a GPU"),
+        ({"attention": "user/kernel", "cpu": True}, UsageError, "--attention user/kernel: needs a GPU"),
         ({"liger": True}, MissingExtraError, "liger-kernel is not installed"),
         ({"chat_template": "nowhere.jinja"}, ConfigError, "--chat-template nowhere.jinja"),
     ],
@@ -253,6 +272,37 @@ def test_a_message_and_no_traceback(
 ) -> None:
     with pytest.raises(error, match=message):
         train(settings(tmp_path, tiny, **changes))
+
+
+def test_a_reporter_that_lacks_a_package_of_its_own_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half_a_reporter.py").write_text("import what_it_needs\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingExtraError, match=r"half_a_reporter cannot be imported: .*: pip install what_it_needs"):
+        check_reporter("half_a_reporter")
+
+
+def test_a_reporter_that_fails_is_told_from_the_training(tmp_path: Path, tiny: Path) -> None:
+    fault = type("UsageError", (Exception,), {"__module__": "wandb.errors.errors"})
+    said = r"--report-to wandb: no key; mend that, set WANDB_MODE=offline, or leave"
+    work: Any = SimpleNamespace(settings=settings(tmp_path, tiny, report_to=("wandb",)))
+    with pytest.raises(RunStoppedError, match=said), explained(work, None):
+        raise fault("no key")
+    work = SimpleNamespace(settings=settings(tmp_path, tiny))
+    with pytest.raises(fault, match="no key"), explained(work, None):
+        raise fault("no key")
+
+
+def test_flash_attention_that_is_not_installed_is_said_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("importlib.metadata.distribution", _not_installed)
+    with pytest.raises(
+        MissingExtraError, match="flash-attn is not installed: pip install flash-attn or pip install kern"
+    ):
+        check_attention("flash_attention_2", cpu=False)
+
+
+def _not_installed(name: str) -> Any:
+    raise PackageNotFoundError(name)
 
 
 def test_a_base_model_without_a_chat_template_gets_one(tmp_path: Path, tiny: Path) -> None:

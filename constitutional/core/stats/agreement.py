@@ -11,12 +11,6 @@ Weights = Literal["linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
 
-def raw_agreement(a: Sequence[Hashable], b: Sequence[Hashable]) -> float | None:
-    """The share of items with the same label."""
-    same = [left == right for left, right in zip(a, b, strict=True)]
-    return sum(same) / len(same) if same else None
-
-
 def cohen_kappa(
     a: Sequence[Hashable],
     b: Sequence[Hashable],

@@ -74,14 +74,6 @@ def _ratio(parts: Sequence[tuple[float, float]]) -> float | None:
     return fsum(total for total, _ in parts) / count if count else None
 
 
-def paired_difference(
-    xs: Sequence[float], ys: Sequence[float], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval | None:
-    """The mean of x − y over the same items, by resampling items: what both have in common cancels."""
-    differences = [x - y for x, y in zip(xs, ys, strict=True)]
-    return bootstrap_mean(differences, level=level, resamples=resamples, seed=seed)
-
-
 def wilson(successes: float, n: int, level: float = LEVEL) -> Interval | None:
     """Wilson's interval of a share; half successes (ties) are allowed. Right for few items and for shares near 0 and 1."""
     if not 0 <= successes <= n:
@@ -110,12 +102,6 @@ def sign_test(wins: int, losses: int) -> float:
         term *= k / (n - k + 1)
         k -= 1
     return min(1.0, 2 * tail)
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """The exact McNemar test: of the items that just one of two judges gets right, is the split even? The others do not
-    tell the judges apart, so it is the sign test of these."""
-    return sign_test(only_first, only_second)
 
 
 def _multinomial(cells: Sequence[tuple[float, int]], size: int, chance: Random) -> Iterator[tuple[float, int]]:

@@ -1,4 +1,4 @@
-"""Do two orders go together, does a score tell good from bad, and who is strongest by the games between them."""
+"""Do two orders go together, and who is strongest by the games between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from math import exp, fsum, log1p, sqrt
 
 from constitutional.core.stats.regression import sigmoid
 
-TIE = 0.5
 _STEPS, _CLOSE, _RIDGE = 200, 1e-20, 1e-12
 _Games = tuple[int, int, float]
 """Winner, loser, how often."""
@@ -42,19 +41,6 @@ def ranks(values: Sequence[float]) -> list[float]:
             found[place] = (start + 1 + end) / 2
         start = end
     return found
-
-
-def auc(scores: Sequence[float], labels: Sequence[float]) -> float | None:
-    """How often an item labelled over ½ scores higher than one labelled under ½, an equal score counting half. Items
-    labelled ½ are left out; None where one class is absent."""
-    judged = [(score, label) for score, label in zip(scores, labels, strict=True) if label != TIE]
-    good = [label > TIE for _, label in judged]
-    positives = sum(good)
-    negatives = len(good) - positives
-    if not positives or not negatives:
-        return None
-    above = fsum(rank for rank, is_good in zip(ranks([score for score, _ in judged]), good, strict=True) if is_good)
-    return (above - positives * (positives + 1) / 2) / (positives * negatives)
 
 
 def bradley_terry(wins: Mapping[tuple[str, str], float], *, prior: float = 0.1) -> dict[str, float]:

@@ -48,11 +48,6 @@ def ece(ps: Sequence[float], outcomes: Sequence[float], bins: int = 10, equal_ma
     return fsum(held.count * abs(held.mean_p - held.rate) for held in found) / len(ps)
 
 
-def mce(ps: Sequence[float], outcomes: Sequence[float], bins: int = 10, equal_mass: bool = False) -> float | None:
-    """The worst bin's error. Of little use where a bin holds a handful."""
-    return max((abs(held.mean_p - held.rate) for held in reliability(ps, outcomes, bins, equal_mass)), default=None)
-
-
 def brier(ps: Sequence[float], outcomes: Sequence[float]) -> float | None:
     """Mean (p − outcome)²."""
     items = _checked(ps, outcomes)

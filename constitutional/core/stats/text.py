@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 _NO_SPACES = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[{_NO_SPACES}]|[^\W{_NO_SPACES}]+")
@@ -16,13 +15,6 @@ def words(text: str) -> list[str]:
 def ngrams(text: str, n: int) -> list[tuple[str, ...]]:
     found = words(text)
     return [tuple(found[start : start + n]) for start in range(len(found) - n + 1)]
-
-
-def distinct(texts: Iterable[str], n: int = 2) -> float | None:
-    """Distinct n-grams as a share of all n-grams of the texts together: falls as answers grow alike, and with the amount
-    of text, so compare equal amounts. None where no text has n words."""
-    found = [gram for text in texts for gram in ngrams(text, n)]
-    return len(set(found)) / len(found) if found else None
 
 
 def repeated(text: str, n: int = 4) -> float:

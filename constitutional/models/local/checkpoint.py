@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from constitutional.core.digest import digest
 from constitutional.errors import ConfigError, ModelUnavailableError
-from constitutional.models.local.loading import in_one_line
+from constitutional.models.local.loading import why_not_loaded
+from constitutional.models.local.there import ADAPTER, base_of_adapter, check_there, no_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from constitutional.roles import ModelSetup
 
-ADAPTER = "adapter_config.json"
 _CONTENT = {".json", ".txt", ".model", ".jinja", ".tiktoken", ".py", ".safetensors", ".bin", ".pt", ".gguf"}
 _NOT_THE_MODEL = {"trainer_state.json", "training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"}
 _WHOLE = 16 << 20
@@ -83,8 +82,12 @@ class LocalModel:
                 adapter = (folder / ADAPTER).is_file()
                 if adapter and adapters:
                     return cls._of_adapter(setup, folder, template, variables)
-                what = "a LoRA adapter; merge it into its model first" if adapter else "no config.json in it"
-                raise ModelUnavailableError(f"{setup.id}: not a model folder: {what}")
+                what = (
+                    "not a model folder: a LoRA adapter; merge it into its model first"
+                    if adapter
+                    else no_config(folder)
+                )
+                raise ModelUnavailableError(f"{setup.id}: {what}")
             name = f"{setup.provider}:{folder.name}"
             return cls(name, str(folder), None, fingerprint(folder), template, variables)
         if setup.model.startswith(("/", ".", "~")) or folder.exists():
@@ -96,25 +99,24 @@ class LocalModel:
         cls, setup: ModelSetup, folder: Path, template: str | None, variables: Mapping[str, Any]
     ) -> LocalModel:
         """Named by its folder; its version is its own content and that of the model under it."""
-        try:
-            config = json.loads((folder / ADAPTER).read_text("utf-8"))
-            base = Path(config["base_model_name_or_path"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelUnavailableError(
-                f"{setup.id}: its {ADAPTER} does not say which model it belongs to: {in_one_line(error)}"
-            ) from error
-        if base.is_absolute() and not (base / "config.json").is_file():
-            raise ModelUnavailableError(f"{setup.id}: the model that this LoRA adapter belongs to is not at {base}")
-        local = (base / "config.json").is_file()
-        version = digest([fingerprint(base) if local else [str(base), config.get("revision")], fingerprint(folder)])
-        name, revision = f"{setup.provider}:{folder.name}", None if local else config.get("revision")
-        return cls(name, str(base), revision, version, template, variables, str(folder))
+        base, revision = base_of_adapter(setup.id, folder)
+        local = (Path(base) / "config.json").is_file()
+        version = digest([fingerprint(Path(base)) if local else [base, revision], fingerprint(folder)])
+        name = f"{setup.provider}:{folder.name}"
+        return cls(name, base, None if local else revision, version, template, variables, str(folder))
 
     @property
     def tokenizer(self) -> str:
         """Where its tokenizer is: an adapter may bring its own."""
         own = self.adapter is not None and (Path(self.adapter) / "tokenizer_config.json").is_file()
         return self.adapter if own and self.adapter is not None else self.path
+
+    def check_there(self) -> None:
+        """Before a library is asked for it: what is wrong with a folder or a name, in our words."""
+        check_there(self.id, self.path, self.revision, tokenizer=self.tokenizer == self.path)
+
+    def not_loaded(self, error: Exception) -> ModelUnavailableError:
+        return ModelUnavailableError(f"{self.id}: {why_not_loaded(error, self.path, self.revision)}")
 
     def identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """``settings`` are the adapter's own options that change what the model says."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from constitutional.errors import MissingExtraError, ModelUnavailableError
+from constitutional.models.local.there import told_by_hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,10 @@ def prepare_transformers(name: str) -> None:
             raise ModelUnavailableError(f"{name}: transformers cannot be imported: {error}") from error
         raise MissingExtraError.naming(error.name, "transformers") from error
     disable_progress_bar()
+
+
+def why_not_loaded(error: Exception, path: str, revision: str | None) -> str:
+    return told_by_hub(error, path, revision) or f"transformers cannot load it: {in_one_line(error)}"
 
 
 def placed(device: str | None, dtype: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 
 from constitutional.errors import RunStoppedError
+from constitutional.models.local.loading import in_one_line
 from constitutional.training.guards.spec import specs
 from constitutional.training.guards.watch import Watch, ended_by_guard
 from constitutional.training.stages import Outcome, Work
@@ -111,6 +112,18 @@ class explained:  # noqa: N801
                 f"(now {self._work.settings.micro_batch}; the result is the same) or --max-length, add "
                 "--gradient-checkpointing, or train an adapter with --lora 16"
             ) from error
+        if isinstance(error, Exception) and (reporter := _reporter(error, self._work.settings.report_to)):
+            offline = ", set WANDB_MODE=offline" if reporter == "wandb" else ""
+            raise RunStoppedError(
+                f"--report-to {reporter}: {in_one_line(error)}; mend that{offline}, or leave it out: the same command "
+                "goes on"
+            ) from error
+
+
+def _reporter(error: Exception, names: Sequence[str]) -> str | None:
+    """Which of those that a training reports to has failed, and not the training."""
+    library = type(error).__module__.partition(".")[0]
+    return library if library in names else None
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

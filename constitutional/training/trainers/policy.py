@@ -12,7 +12,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RunStoppedError
 from constitutional.models.local.checkpoint import fingerprint
-from constitutional.models.local.loading import in_one_line
+from constitutional.models.local.loading import in_one_line, why_not_loaded
+from constitutional.models.local.there import base_of_adapter, check_there, no_config
 from constitutional.pocket.provider import folder_of
 from constitutional.training.folder import is_adapter
 from constitutional.training.settings import TrainSettings
@@ -42,15 +43,19 @@ class Start:
             raise ModelUnavailableError(f"{name}: no weights that could be trained; give a model folder or a Hub name")
         folder = Path(plain).expanduser()
         if is_adapter(folder):
-            base = json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"]
-            return cls(base, str(folder.resolve()), revision, folder.resolve().name)
+            base, own = base_of_adapter(name, folder)
+            return cls(base, str(folder.resolve()), revision or own, folder.resolve().name)
         if folder.is_dir():
             if not (folder / "config.json").is_file():
-                raise ModelUnavailableError(f"{name}: not a model folder: no config.json in it")
+                raise ModelUnavailableError(f"{name}: {no_config(folder)}")
             return cls(str(folder.resolve()), None, None, folder.resolve().name)
         if plain.startswith(("/", ".", "~")) or plain.count("/") > 1 or folder.exists():
             raise ModelUnavailableError(f"{name}: no such folder; give a model folder or a Hub name")
         return cls(plain, None, revision, plain)
+
+    def check_there(self) -> None:
+        """Before transformers is asked for it: what is wrong with a folder or a name, in our words."""
+        check_there(self.name, self.path, self.revision, tokenizer=self.words == self.path)
 
     def version(self) -> str:
         """Names the weights by their content; of a Hub model by its revision."""
@@ -83,7 +88,7 @@ class Device:
 
 def load_tokenizer(start: Start, settings: TrainSettings) -> Any:
     tokenizer = _loaded(
-        start.name,
+        start,
         lambda: AutoTokenizer.from_pretrained(
             start.words, revision=start.revision, trust_remote_code=settings.trust_remote_code
         ),
@@ -104,7 +109,7 @@ def load_tokenizer(start: Start, settings: TrainSettings) -> Any:
 
 def load_config(start: Start, settings: TrainSettings) -> Any:
     return _loaded(
-        start.name,
+        start,
         lambda: AutoConfig.from_pretrained(
             start.path, revision=start.revision, trust_remote_code=settings.trust_remote_code
         ),
@@ -184,7 +189,7 @@ def load_as(kind: Any, start: Start, settings: TrainSettings, device: Device, **
     """The same without any adapter, as one of transformers' kinds of model."""
     extra |= {} if settings.attention is None else {"attn_implementation": settings.attention}
     return _loaded(
-        start.name,
+        start,
         lambda: kind.from_pretrained(
             start.path,
             revision=start.revision,
@@ -223,13 +228,14 @@ def merge_adapter(adapter: Path, out: Path, settings: TrainSettings) -> None:
     tokenizer.save_pretrained(out)
 
 
-def _loaded(name: str, load: Any) -> Any:
+def _loaded(start: Start, load: Any) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     try:
         return load()
     except torch.OutOfMemoryError as error:
-        raise RunStoppedError(f"{name}: does not fit in memory: {in_one_line(error)}") from error
+        raise RunStoppedError(f"{start.name}: does not fit in memory: {in_one_line(error)}") from error
     except (OSError, ValueError, ImportError, RuntimeError) as error:
-        raise ModelUnavailableError(f"{name}: transformers cannot load it: {in_one_line(error)}") from error
+        why = why_not_loaded(error, start.path, start.revision)
+        raise ModelUnavailableError(f"{start.name}: {why}") from error

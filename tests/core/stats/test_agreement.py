@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from constitutional.core.stats.agreement import Level, Weights, cohen_kappa, krippendorff_alpha, raw_agreement
+from constitutional.core.stats.agreement import Level, Weights, cohen_kappa, krippendorff_alpha
 
 LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval", "ratio")
 PAIRS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=40)
@@ -164,7 +164,5 @@ def test_agreement_where_there_is_nothing_to_agree_on() -> None:
     assert cohen_kappa([], []) is None
     assert cohen_kappa(["x", "x"], ["x", "x"]) is None, "chance alone agrees wholly"
     assert cohen_kappa(["x", "x"], ["x", "y"]) == 0
-    assert raw_agreement([], []) is None
-    assert raw_agreement([1, 2, 3, 4], [1, 2, 3, 0]) == 0.75
     with pytest.raises(ValueError, match="shorter"):
         cohen_kappa([1, 2], [1])

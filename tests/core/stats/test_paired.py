@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from constitutional.core.stats.intervals import bootstrap_mean, bootstrap_ratio, mcnemar
+from constitutional.core.stats.intervals import bootstrap_mean, bootstrap_ratio, sign_test
 from constitutional.core.stats.length_control import length_controlled
 from constitutional.core.stats.paired import holm, sign_flip
 
@@ -42,7 +42,7 @@ def test_right_and_wrong_are_mcnemars_exact_test(wins: int, losses: int, ties: i
     differences = [1.0] * wins + [-1.0] * losses + [0.0] * ties
     expected = float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
     assert sign_flip(differences) == pytest.approx(expected, rel=1e-9)
-    assert sign_flip(differences) == mcnemar(wins, losses)
+    assert sign_flip(differences) == sign_test(wins, losses)
 
 
 @given(st.lists(small, max_size=30))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from constitutional.core.stats.agreement import cohen_kappa, krippendorff_alpha, raw_agreement
+from constitutional.core.stats.agreement import cohen_kappa, krippendorff_alpha
 from constitutional.core.stats.intervals import bootstrap_mean, sign_test, wilson
 
 REFERENCE = os.environ.get("CONSTITUTIONAL_REFERENCE_DATA", "")
@@ -39,7 +39,7 @@ def test_xstest_annotators(model: str, raw: float, kappa: float) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     first, second = [row["annotation_1"] for row in rows], [row["annotation_2"] for row in rows]
-    assert raw_agreement(first, second) == pytest.approx(raw, abs=FOUR_DECIMALS)
+    assert same(first, second) == pytest.approx(raw, abs=FOUR_DECIMALS)
     assert cohen_kappa(first, second) == pytest.approx(kappa, abs=FOUR_DECIMALS)
     alpha = krippendorff_alpha({"1": one, "2": two} for one, two in zip(first, second, strict=True))
     assert alpha == pytest.approx(kappa, abs=1.5e-4)
@@ -63,6 +63,11 @@ def share(text: str) -> float:
     return float(text.rpartition("=")[2].strip(" %")) / 100
 
 
+def same(ours: Sequence[str | None], theirs: Sequence[str | None]) -> float:
+    """The share of items with the same label."""
+    return sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(ours)
+
+
 def as_published(verdicts: Sequence[str | None]) -> list[int]:
     """The kappas were published of verdicts in which "2" and unreadable are 0 while the gold labels stay 1 and 2."""
     return [1 if verdict == "1" else 0 for verdict in verdicts]
@@ -73,14 +78,14 @@ def test_every_statistic_of_every_llmbar_run() -> None:
         gold = [str(label) for label in run["label"]]
         orders = run["winner_original_order"], run["winner_swapped_order"]
         both = [first if first == second else None for first, second in zip(*orders, strict=True)]
-        accuracies = [raw_agreement(order, gold) or 0.0 for order in orders]
+        accuracies = [same(order, gold) for order in orders]
         kappas = [cohen_kappa(as_published(order), run["label"]) for order in orders]
         found = {
             "correct_False": accuracies[0],
             "correct_True": accuracies[1],
             "correct_average": sum(accuracies) / 2,
-            "correct_both": raw_agreement(both, gold),
-            "equal": raw_agreement(*orders),
+            "correct_both": same(both, gold),
+            "equal": same(*orders),
             "kappa_False": kappas[0],
             "kappa_True": kappas[1],
             "kappa_average": sum(kappa for kappa in kappas if kappa is not None) / 2,

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, rankdata, spearmanr
-from sklearn.metrics import roc_auc_score
 
-from constitutional.core.stats.ranking import auc, bradley_terry, pearson, ranks, spearman
+from constitutional.core.stats.ranking import bradley_terry, pearson, ranks, spearman
 from constitutional.core.stats.regression import sigmoid
 
 POINTS = st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=2, max_size=40)
@@ -43,25 +42,6 @@ def test_correlation_where_there_is_none_to_find() -> None:
             measure([1.0], [1.0, 2.0])
     assert pearson([1e200, 2e200, 3e200], [1e-200, 2e-200, 3e-200]) == pytest.approx(1)
     assert spearman([1.0, 2.0, 3.0], [9.0, 8.0, -50.0]) == pytest.approx(-1)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40))
-def test_auc_is_scikit_learns(items: list[tuple[int, bool]]) -> None:
-    scores, labels = [float(score) for score, _ in items], [label for _, label in items]
-    if len(set(labels)) < 2:
-        assert auc(scores, labels) is None
-        return
-    found = auc(scores, labels)
-    assert found == pytest.approx(roc_auc_score(labels, scores))
-    assert auc([-score for score in scores], labels) == pytest.approx(1 - (found or 0))
-
-
-def test_auc_at_its_ends() -> None:
-    assert auc([], []) is None
-    assert auc([1.0, 2.0, 3.0], [0, 1, 1]) == 1
-    assert auc([5.0, 5.0], [0, 1]) == 0.5
-    assert auc([9.0, 1.0, 2.0], [0.5, 0.0, 1.0]) == 1, "a tie of people takes no side"
 
 
 @settings(deadline=None, max_examples=60)

@@ -1,26 +1,15 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutional.core.stats.text import distinct, ngrams, repeated, words
+from constitutional.core.stats.text import repeated, words
 
 
 def test_words_are_what_a_reader_calls_words() -> None:
     assert words("It's 3 o'clock, Straße!") == ["it", "s", "3", "o", "clock", "strasse"]
     assert words("我喜欢Python 3") == ["我", "喜", "欢", "python", "3"]
     assert words("… !?") == []
-
-
-def test_distinct_falls_as_answers_grow_alike() -> None:
-    varied = ["The cat sat on the mat.", "Stocks fell sharply today.", "Boil two eggs in salted water."]
-    alike = ["I cannot help with that."] * 3
-    assert distinct(alike) == pytest.approx(1 / 3)
-    assert distinct(varied) == 1
-    assert distinct(["a b a b"], 1) == 0.5
-    assert distinct([]) is None
-    assert distinct(["one"], 2) is None
 
 
 def test_a_loop_repeats_and_prose_does_not() -> None:
@@ -33,4 +22,3 @@ def test_a_loop_repeats_and_prose_does_not() -> None:
 @given(st.text(max_size=200), st.integers(1, 5))
 def test_shares_are_shares(text: str, n: int) -> None:
     assert 0 <= repeated(text, n) < 1
-    assert distinct([text], n) == (pytest.approx(1 - repeated(text, n)) if ngrams(text, n) else None)
