@@ -52,7 +52,7 @@ def server(started: Server) -> Iterator[Server]:
     started.reset()
     yield started
     started.configure(batch_delay=0.0, batch_limit=None, batch_expired=0.0, batch_500=0.0, batch_poison=None, poison=[],
-                      no_batches=False)  # fmt: skip
+                      no_batches=False, batch_lost=0.0)  # fmt: skip
 
 
 def configured(folder: Path, server: Server, provider: str, batched: bool, **settings: Any) -> RunConfig:
@@ -105,6 +105,23 @@ def test_the_same_dataset_at_half_the_price(tmp_path: Path, server: Server, prov
     assert scouts <= 2, "only the first request of each kind is made directly"
     assert cost(tmp_path / "batched") == pytest.approx(cost(tmp_path / "direct") / 2, rel=0.05)
     assert left(tmp_path / "batched") == 0
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_batch_is_paid_once_though_the_network_is_lost_as_it_is_sent(
+    tmp_path: Path, server: Server, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "calm", server, provider, True)
+    paid = sum(server.stats()["batches"])
+    server.reset()
+    monkeypatch.setattr("constitutional.models.throttle.TRIES", 2)
+    monkeypatch.setattr("constitutional.models.throttle.FIRST_PAUSE", 0.01)
+    server.configure(batch_lost=0.4)
+    result = run(tmp_path / "lost", server, provider, True)
+    assert sum(server.stats()["batches"]) == paid
+    assert result.failures == 0
+    assert data(tmp_path / "lost") == data(tmp_path / "calm")
+    assert left(tmp_path / "lost") == 0
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

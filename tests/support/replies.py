@@ -55,6 +55,7 @@ class Behaviour:
         None  # a batch of more requests is refused, as one over OpenAI's limit of queued tokens is
     )
     batch_poison: str | None = None  # a batch is refused as it is sent where one of its requests contains this
+    batch_lost: float = 0.0  # for so long after a batch is made, batch paths answer 500, as the making does
     batch_expired: float = 0.0  # share of the requests of a batch that expire, and
     batch_500: float = 0.0  # that meet an error of the server, the first time that they are in one
     log: bool = True  # False keeps the counters only

@@ -220,8 +220,12 @@ class Connection(asyncio.Protocol):
             return refused
         if self.app.behaviour.no_batches:
             return Answer(404, b'{"detail": "Not Found"}')
+        lost, made = self.app.behaviour.batch_lost, self.app.batches.batches
         try:
-            return Answer(200, self.app.batch(method, path, query, head, raw))
+            answer = Answer(200, self.app.batch(method, path, query, head, raw))
+            if made and time.time() < list(made.values())[-1].made + lost:
+                return Answer(500, error_body(path, 500, "The server had an error"))
+            return answer
         except (LookupError, ValueError, TypeError) as error:
             status = 404 if isinstance(error, LookupError) else 400
             return Answer(status, error_body(path, status, str(error)))

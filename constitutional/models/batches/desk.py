@@ -205,6 +205,11 @@ class Desk:
             names = list(taken)
             for half in (names[: len(names) // 2], names[len(names) // 2 :]):
                 await self._send_these({name: taken[name] for name in half})
+        except TransientError as error:
+            if await self._found(batch, error):
+                self._follow(batch, cost)
+            else:
+                self._purse.out -= cost
         except ModelError as error:
             self._purse.out -= cost
             await self._forget(batch, error)
@@ -234,7 +239,8 @@ class Desk:
 
     async def _collect(self, batch: SentBatch, cost: float) -> None:
         try:
-            if batch.id is None and not await self._found(batch):
+            never_sent = AgainError(f"{self.model}: a batch was never sent")
+            if batch.id is None and not await self._found(batch, never_sent):
                 return
             status, given_up = await self._provider.ended(batch, lambda seen: self.out.update({batch.token: seen}))
             while not self._all_wait(batch):  # noqa: ASYNC110 - a quiet moment is no event
@@ -251,13 +257,14 @@ class Desk:
         if any(name in self._claims for name in batch.names):
             self._follow(batch)
 
-    async def _found(self, batch: SentBatch) -> bool:
-        """Whether a batch that an earlier session meant to send was sent."""
+    async def _found(self, batch: SentBatch, otherwise: ModelError) -> bool:
+        """Whether a batch was sent of which no answer tells: an earlier session meant to send it, or the answer was lost.
+        Where it was not, ``otherwise`` is what its requests meet."""
         name = await self._provider.find(batch)
         if name is not None:
             await self._journal.sent(batch, name)
             return True
-        await self._forget(batch, AgainError(f"{self.model}: a batch was never sent"))
+        await self._forget(batch, otherwise)
         return False
 
     def _all_wait(self, batch: SentBatch) -> bool:
