@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 GPU := $(shell command -v nvidia-smi 2>/dev/null)
 
-.PHONY: help install demo test test-fast lint docs bench clean
+.PHONY: help install demo test test-fast lint docs bench bench-people bench-long bench-gpu reference-data clean
+.NOTPARALLEL:
 
 help:           ## Show this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 install: .venv/installed  ## Create .venv with the toolkit (light: no torch)
 
@@ -54,25 +55,37 @@ lint: .venv/installed-dev  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/installed-dev  ## Write the references of the command line and of hooks
+docs: .venv/installed-dev  ## Write what is generated: references of commands and hooks, tables of benchmarks
 	$(BIN)/python -m docs.make_cli_reference
 	$(BIN)/python -m docs.make_hook_reference
 	$(BIN)/python -m docs.make_benchmark_tables
 
-bench: .venv/installed-dev  ## Rerun the benchmarks and write their tables
-	$(BIN)/python -m benchmarks.overhead --save
-	$(BIN)/python -m benchmarks.limits --save
-	$(BIN)/python -m benchmarks.scale --save
-	$(BIN)/python -m benchmarks.crash --save
-	$(BIN)/python -m benchmarks.startup --save
-	$(BIN)/python -m benchmarks.viewer --save
-	$(BIN)/python -m benchmarks.dataset --save
-	$(BIN)/python -m benchmarks.prefix --save
-	$(BIN)/python -m benchmarks.vllm_efficiency --save
-	$(BIN)/python -m benchmarks.batches --save
-	$(BIN)/python -m benchmarks.driver --save
-	$(BIN)/python -m benchmarks.drills --save
-	$(BIN)/python -m docs.make_benchmark_tables
+# What each measures: benchmarks/README.md. `make bench-NAME` reruns one.
+BENCH := startup limits overhead batches driver crash drills evaluation pocket_base prefix vllm_efficiency scale dataset viewer
+BENCH_PEOPLE := judges refusals
+BENCH_LONG := soft_labels demo pocket_studies
+BENCH_GPU := train_gpu
+TABLES = $(BIN)/python -m docs.make_benchmark_tables
+
+bench: $(BENCH:%=bench-%)  ## Rerun the benchmarks that train nothing and write their tables: about an hour
+	$(TABLES)
+
+bench-people: reference-data $(BENCH_PEOPLE:%=bench-%)  ## Those against labels by people, in a minute; needs their data
+	$(TABLES)
+
+bench-long: $(BENCH_LONG:%=bench-%)  ## Those that train: hours
+	$(TABLES)
+
+bench-gpu: $(BENCH_GPU:%=bench-%)  ## Those that need a GPU
+	$(TABLES)
+
+reference-data:
+	@test -d "$(CONSTITUTIONAL_REFERENCE_DATA)" || \
+	{ echo "error: CONSTITUTIONAL_REFERENCE_DATA names no folder: benchmarks/README.md says what is in it"; exit 1; }
+
+bench-%: .venv/installed-dev
+	@echo "benchmarks.$*, from $$(date +%T)"
+	$(BIN)/python -m benchmarks.$* --save
 
 clean:          ## Remove the environment and the demo run
 	rm -rf .venv runs

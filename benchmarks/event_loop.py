@@ -12,20 +12,25 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 IDLE = "select.epoll"
+LONG = 0.02
+"""Seconds at once in which nothing else can run: worth a name."""
 
 
 def profiled(work: Coroutine[Any, Any, T], top: int = 10) -> tuple[T, str]:
     """What ``asyncio.run`` gives, and an account of its thread in Markdown. Under the profiler everything takes longer, and
     small functions most: the shares are what to look at."""
-    longest, busy = 0.0, 0.0
+    longest: list[tuple[float, str]] = []
+    busy = 0.0
     step = asyncio.Handle._run
 
     def timed(handle: asyncio.Handle) -> None:
-        nonlocal longest, busy
+        nonlocal busy
         began = time.perf_counter()
         step(handle)
         took = time.perf_counter() - began
-        longest, busy = max(longest, took), busy + took
+        busy += took
+        if took > LONG:
+            longest.append((took, _what(handle)))
 
     profile = cProfile.Profile()
     asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
@@ -44,10 +49,23 @@ def profiled(work: Coroutine[Any, Any, T], top: int = 10) -> tuple[T, str]:
         f"| {own:.2f} s | {own / busy:.1%} | {calls:,} | `{name}` |"
         for own, calls, name in sorted(rows)[: -top - 1 : -1]
     ]
-    head = f"Busy {busy:.1f} s of {whole:.1f} s; at most {1000 * longest:.0f} ms at once."
-    return result, "\n".join(
-        [head, "", "| own time | of busy | calls | function |", "| --- | --- | --- | --- |", *lines]
-    )
+    blocks = [f"| {1000 * took:.0f} ms | `{what}` |" for took, what in sorted(longest)[: -top - 1 : -1]]
+    head = f"Busy {busy:.1f} s of {whole:.1f} s; {len(longest)} times for more than {1000 * LONG:.0f} ms at once."
+    lines = ["| own time | of busy | calls | function |", "| --- | --- | --- | --- |", *lines]
+    return result, "\n".join([head, "", *lines, "", "| at once | what ran |", "| --- | --- |", *blocks])
+
+
+def _what(handle: asyncio.Handle) -> str:
+    """A task is told by its coroutine, and by the coroutine that it now waits in."""
+    ran: Any = handle._callback  # type: ignore[attr-defined]
+    task = getattr(ran, "__self__", None)
+    if not isinstance(task, asyncio.Task):
+        return getattr(ran, "__qualname__", repr(ran))
+    outer: Any = task.get_coro()
+    inner = outer
+    while getattr(inner, "cr_await", None) is not None and hasattr(inner.cr_await, "cr_code"):
+        inner = inner.cr_await
+    return outer.__qualname__ if inner is outer else f"{outer.__qualname__} … {inner.__qualname__}"
 
 
 def _name(function: tuple[str, int, str]) -> str:

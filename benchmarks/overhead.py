@@ -1,13 +1,15 @@
 """What the toolkit costs beside the SDK: calls per second against a bare loop over the official SDK, ledger on.
 
-    python -m benchmarks.overhead [--prompts 2000] [--in-flight 64,16,256,1024] [--runs 3] [--json] [--save]
+    python -m benchmarks.overhead [--prompts 4000] [--in-flight 64,16,256,1024] [--runs 3] [--profile] [--json] [--save]
 
 An own server on loopback answers every request after 50 ms. The floor and the toolkit run in turns, each as a process of
 its own; calls per second are counted by the server, from the first request received to the last answer sent. The toolkit
 runs three times: answers only (the floor's very requests, one per prompt: every prompt is a trace and a row of the ledger),
 the same through the SDK as the floor does it, and the whole pipeline (answers, checks, scores and judgements of a sixth as
 many prompts). The first number in flight is the one that the bars are for; with the others only the floor and the whole
-pipeline run, once each."""
+pipeline run, once each.
+
+``--profile`` shows instead which functions the event loop's thread of a whole pipeline spends its time in."""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.event_loop import profiled
 from benchmarks.measure import Run, median, report, run, table
 from tests.support.server import Server, serve
 
@@ -93,6 +96,26 @@ def in_turns(
     return found
 
 
+def profile(prompts: int, in_flight: int) -> str:
+    """Of one whole pipeline, in Markdown."""
+    from constitutional.config.run import RunConfig
+    from constitutional.ledger import RunFolder
+    from constitutional.pipeline.run import run_prompts
+    from constitutional.plugins import PluginHost
+
+    with tempfile.TemporaryDirectory() as name, serve(latency=0.05) as server:
+        write_prompts(Path(name) / "few.jsonl", prompts // 6)
+        policy = {"name": "openai:test-model", "base_url": server.url}
+        config = RunConfig.model_validate(
+            {"prompts": f"{name}/few.jsonl", "models": {"policy": policy}, "strategy": "best-vs-worst"}
+            | {"concurrency": in_flight}
+        )
+        folder = RunFolder(Path(name) / "run")
+        folder.create()
+        _, account = profiled(run_prompts(config, folder, PluginHost(), Path(name)))
+    return account
+
+
 def medians_of(found: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
     figures = {kind: {key: median([one[key] for one in rows]) for key in rows[0]} for kind, rows in found.items()}
     floor = [one["calls_per_second"] for one in found["bare SDK loop"]]
@@ -142,13 +165,20 @@ def details(figures: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=int, default=2000)
+    parser.add_argument("--prompts", type=int, default=4000)
     parser.add_argument("--in-flight", default="64,16,256,1024")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--profile", action="store_true", help="where the time of a run's event loop goes, and nothing else"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/overhead.json")
     options = parser.parse_args()
-    figures = measure(options.prompts, [int(many) for many in options.in_flight.split(",")], options.runs)
+    in_flight = [int(many) for many in options.in_flight.split(",")]
+    if options.profile:
+        print(profile(options.prompts, in_flight[0]))
+        return
+    figures = measure(options.prompts, in_flight, options.runs)
     for kind, row in figures["medians"].items():
         shown = "  ".join(f"{key} {value:.3g}" for key, value in row.items())
         print(f"{kind:<16} {shown}", file=sys.stderr)

@@ -18,7 +18,7 @@ from benchmarks.measure import report, table
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.core.records import Messages
 from constitutional.core.stats.intervals import wilson
-from constitutional.models.local import LocalModel
+from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.pocket import jobs, oracle
 from constitutional.pocket.answers import VARIED, draw

@@ -1,12 +1,14 @@
 """How much of vLLM's own throughput a whole run reaches.
 
-    python -m benchmarks.vllm_efficiency [--prompts 72] [--runs 3] [--model NAME] [--engine JSON]
+    python -m benchmarks.vllm_efficiency [--prompts 72,24,216] [--runs 3] [--model NAME] [--engine JSON]
         [--profile] [--json] [--save]
 
 A run (answers, critiques, revisions, scores, judgements, interleaved) is made with an in-process vLLM, and what reaches the
 engine is recorded: token ids and sampling parameters. Then the very same requests go straight to an ``AsyncLLM`` of its
 own process, all at once and in the same order, with nothing else to do. Prompt and generated tokens per second are compared,
-from the first request to the last reply. Each is a fresh process with a cold cache, in turns.
+from the first request to the last reply. Each is a fresh process with a cold cache, in turns. The first number of prompts is
+the one that the bar is for; the others, once each, show what a run's end costs, in which calls wait for others of their
+prompt and the engine is not full: much of a short run, little of a long one.
 
 ``--profile`` shows instead which functions the event loop's thread of a run spends its time in.
 
@@ -146,47 +148,49 @@ def _figures(seconds: float, prompt: float, generated: float, calls: int, cpu: f
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
+    first, *others = options.prompts
+    shown = options.model or "made on the spot, 4 layers of 256"
+    found = in_turns(options, first, options.runs)
+    more = {str(many): in_turns(options, many, 1) for many in others}
+    return {"model": shown, "prompts": first, "runs": options.runs} | found | {"others": more}
+
+
+def in_turns(options: argparse.Namespace, prompts: int, runs: int) -> dict[str, Any]:
+    found: dict[str, list[dict[str, float]]] = {"ours": [], "AsyncLLM": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        prepare(options, folder)
-        found: dict[str, list[dict[str, float]]] = {"ours": [], "AsyncLLM": []}
-        for number in range(options.runs):
+        options = prepared(options, prompts, folder)
+        for number in range(runs):
             for kind in found:
                 found[kind].append(child(kind, folder, folder / f"run{number}", options))
-                print(kind, found[kind][-1], file=sys.stderr)
+                print(prompts, kind, found[kind][-1], file=sys.stderr)
     ratios = [
         a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(found["ours"], found["AsyncLLM"], strict=True)
     ]
     medians = {kind: {key: median([one[key] for one in rows]) for key in rows[0]} for kind, rows in found.items()}
-    shown = "made on the spot, 4 layers of 256" if "/" in options.model[:1] else options.model
-    return {
-        "model": shown,
-        "prompts": options.prompts,
-        "runs": options.runs,
-        "medians": medians,
-        "ratios": ratios,
-        "ratio": median(ratios),
-    }
+    return {"medians": medians, "ratios": ratios, "ratio": median(ratios)}
 
 
 def profile(options: argparse.Namespace) -> str:
     """Of one run, in Markdown."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        prepare(options, folder)
+        options = prepared(options, options.prompts[0], folder)
         child("ours", folder, folder / "run", options)
         return (folder / "run" / PROFILE).read_text()
 
 
-def prepare(options: argparse.Namespace, folder: Path) -> None:
-    """Everything that both sides need."""
+def prepared(options: argparse.Namespace, prompts: int, folder: Path) -> argparse.Namespace:
+    """Everything that both sides need is in the folder, and the options name the model."""
+    options = argparse.Namespace(**vars(options))
     if options.model is None:
         from tests.support.tiny_model import make_tiny_model
 
         options.model = str(make_tiny_model(folder / "model", hidden=256, layers=4, context=2048))
         options.engine = {**CPU_ENGINE, **options.engine}
-    write_prompts(folder / "prompts.jsonl", options.prompts)
+    write_prompts(folder / "prompts.jsonl", prompts)
     (folder / "config.json").write_text(json.dumps(config_of(options, folder)))
+    return options
 
 
 def child(kind: str, folder: Path, out: Path, options: argparse.Namespace) -> dict[str, float]:
@@ -235,6 +239,12 @@ def details(figures: dict[str, Any]) -> str:
         f" For {short:.0%} of its time the engine of a run has free places: the end, where calls wait for others of their "
         "prompt, and a larger share of a shorter run."
     )  # fmt: skip
+    others = [
+        (many, f"{row['calls']:,.0f}", f"{row['seconds']:.0f} s", f"{one['ratio']:.3f}")
+        for many, one in figures.get("others", {}).items() for row in [one["medians"]["ours"]]
+    ]  # fmt: skip
+    if others:
+        spare += f"\n\nOther numbers of prompts, once each:\n\n{table(('prompts', 'calls', 'time', 'share'), others)}"
     return (
         f"{table(head, rows)}\n\nModel: {figures['model']}; {figures['prompts']} prompts. Medians of {figures['runs']} runs "
         f"in turns; the shares of the turns are {turns}.{spare}"
@@ -243,7 +253,7 @@ def details(figures: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=int, default=72)
+    parser.add_argument("--prompts", type=lambda text: [int(many) for many in text.split(",")], default=[72, 24, 216])
     parser.add_argument("--max-tokens", type=int, default=32)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--model", help="a model folder or a Hub name; default: one that is made on the spot")

@@ -121,6 +121,11 @@ class RunStoppedError(ConstitutionalError, RuntimeError):
     """Raised inside a prompt's coroutine when the run ends before it: the prompt is simply left for the next run."""
 
 
+def first_line(error: BaseException) -> str:
+    """Of what another library says at length; its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def near_matches(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where something is close, else ``; known: a, b, c``."""
     names = sorted(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -26,13 +27,48 @@ from constitutional import (
     Score,
     Setup,
     Trace,
+    hookspecs,
 )
-from constitutional.plugins import PluginHost
+from constitutional.plugins import KINDS, PluginHost
 from docs import make_hook_reference
+from tests.support.entry_points import Install
 from tests.support.runs import Run, run, tier
-from tests.test_plugins import hooks
 
 PLAIN = tier("style", "strong", "bad")
+
+
+def hooks() -> dict[str, Callable[..., Any]]:
+    """Every hook that ``hookspecs.py`` defines: pluggy puts its mark on them."""
+    return {
+        name: value
+        for name, value in vars(hookspecs).items()
+        if inspect.isfunction(value) and "constitutional_spec" in vars(value)
+    }
+
+
+def test_every_hook_is_documented_and_typed() -> None:
+    assert {"register_judges", "run_started"} <= set(hooks())
+    for name, hook in hooks().items():
+        assert (hook.__doc__ or "").strip().endswith("."), name
+        assert "return" in hook.__annotations__, name
+        assert set(inspect.signature(hook).parameters) <= set(hook.__annotations__), name
+
+
+def test_every_collecting_hook_has_a_kind_and_every_other_is_an_observer() -> None:
+    collecting = {name for name in hooks() if name.startswith("register_")}
+    assert set(KINDS.values()) == collecting
+    assert set(hooks()) - collecting == {"run_started", "trace_finished", "run_finished"}
+    for name in collecting:
+        assert list(inspect.signature(hooks()[name]).parameters) == ["register"], name
+
+
+def test_what_ships_is_registered_by_the_same_hooks(install: Install) -> None:
+    host = install()
+    names = {kind: host.names(kind) for kind in KINDS}
+    assert names["model"] == ["anthropic", "openai", "pocket", "scripted", "transformers", "vllm"]
+    assert {kind for kind, found in names.items() if found} == set(KINDS) - {"constitution"}
+    for item in host.registered():
+        assert item.config is None or json.dumps(item.config.model_json_schema())
 
 
 def test_every_hook_has_a_test_of_its_own() -> None:

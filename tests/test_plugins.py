@@ -1,84 +1,25 @@
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
 
 import constitutional.plugins
-from constitutional import hookspecs
 from constitutional.core.records import Message, Prompt, Trace
-from constitutional.errors import ConfigError, PluginError, UnknownNameError
+from constitutional.errors import PluginError, UnknownNameError
 from constitutional.hookspecs import hookimpl
-from constitutional.plugins import ALLOW_LIST, BUILTIN, KINDS, TRACE, PluginHost, Register
+from constitutional.plugins import BUILTIN, KINDS, PluginHost, Register
 from constitutional.roles import RunInfo, RunResult
+from tests.support.entry_points import Entry, Install, entry, errors, offering, raising
 
 TRACED = Trace(Prompt("p", (Message("user", "?"),)))
 
 
-@dataclass
-class Entry:
-    """What ``importlib.metadata`` gives for an entry point, as far as the host looks at it."""
-
-    name: str
-    load: Callable[[], Any]
-    dist: Any = field(default_factory=lambda: SimpleNamespace(name="their-plugin", version="1.2"))
-    value: str = "their_plugin"
-
-
-def entry(name: str, *functions: Callable[..., Any], dist: str = "their-plugin") -> Entry:
-    module = ModuleType(name)
-    for function in functions:
-        setattr(module, function.__name__, hookimpl(function))
-    return Entry(name, lambda: module, SimpleNamespace(name=dist, version="1.2"))
-
-
-def offering(
-    name: str, factory: Callable[..., Any] = list, config: type[BaseModel] | None = None
-) -> Callable[..., Any]:
-    def register_judges(register: Register) -> None:
-        register(name, factory, config=config)
-
-    return register_judges
-
-
-def raising(error: BaseException) -> Callable[[], Any]:
-    def load() -> Any:
-        raise error
-
-    return load
-
-
-@pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PluginHost]:
-    """A host that finds these entry points."""
-    monkeypatch.delenv(ALLOW_LIST, raising=False)
-    monkeypatch.delenv(TRACE, raising=False)
-
-    def installed(*entries: Entry) -> PluginHost:
-        def found(group: str) -> list[Entry]:
-            assert group == "constitutional"
-            return list(entries)
-
-        monkeypatch.setattr(constitutional.plugins, "entry_points", found)
-        return PluginHost().load()
-
-    return installed
-
-
-Install = Callable[..., PluginHost]
 JUDGES = ["pairwise-logprob", "pairwise-cot", "rubric", "panel", "reward-model", "rules", "pocket-oracle"]
 """What ships, in the order of registration."""
-
-
-def errors(host: PluginHost) -> dict[str, str | None]:
-    return {plugin.name: plugin.error for plugin in host.plugins}
 
 
 def works(host: PluginHost) -> bool:
@@ -346,57 +287,6 @@ def test_observers_get_what_the_specification_says(install: Install) -> None:
     assert heard == [(info, Path("x")), (result,)]
 
 
-class Nested(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    depth: int = Field(default=1, gt=0)
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    words: list[str] = []
-    threshold: float = 0.5
-    nested: Nested = Nested()
-
-
-def test_options_are_validated_by_the_plugins_own_model(install: Install) -> None:
-    host = install(entry("mine", offering("my-judge", list, Options)))
-    found = host.get("judge", "my-judge")
-    assert found.options({"words": ["a"]}, "judge") == Options(words=["a"])
-    assert found.options({}, "judge") == Options()
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (
-            {"treshold": 0.1},
-            "judge.options.treshold: Extra inputs are not permitted; did you mean 'threshold'?",
-        ),
-        (
-            {"threshold": "high"},
-            "judge.options.threshold: Input should be a valid number, unable to parse string as a number",
-        ),
-        ({"nested": {"depth": 0}}, "judge.options.nested.depth: Input should be greater than 0"),
-        ({"words": [1]}, "judge.options.words.0: Input should be a valid string"),
-    ],
-)
-def test_a_wrong_option_says_where_it_stands(install: Install, given: dict[str, Any], message: str) -> None:
-    host = install(entry("mine", offering("my-judge", list, Options)))
-    with pytest.raises(ConfigError) as caught:
-        host.get("judge", "my-judge").options(given, "judge")
-    assert str(caught.value) == message
-
-
-def test_options_for_something_that_has_none(install: Install) -> None:
-    host = install(entry("mine", offering("my-judge")))
-    assert host.get("judge", "my-judge").options({}, "judge") is None
-    with pytest.raises(ConfigError) as caught:
-        host.get("judge", "my-judge").options({"a": 1}, "judge")
-    assert str(caught.value) == "judge.options: judge 'my-judge' takes no options"
-
-
 def test_hook_calls_are_printed_when_asked_for(
     install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -405,37 +295,3 @@ def test_hook_calls_are_printed_when_asked_for(
     monkeypatch.setenv("CONSTITUTIONAL_PLUGIN_TRACE", "1")
     install(entry("mine", offering("my-judge")))
     assert "register_judges" in capsys.readouterr().err
-
-
-def hooks() -> dict[str, Callable[..., Any]]:
-    """Every hook that ``hookspecs.py`` defines: pluggy puts its mark on them."""
-    return {
-        name: value
-        for name, value in vars(hookspecs).items()
-        if inspect.isfunction(value) and "constitutional_spec" in vars(value)
-    }
-
-
-def test_every_hook_is_documented_and_typed() -> None:
-    assert {"register_judges", "run_started"} <= set(hooks())
-    for name, hook in hooks().items():
-        assert (hook.__doc__ or "").strip().endswith("."), name
-        assert "return" in hook.__annotations__, name
-        assert set(inspect.signature(hook).parameters) <= set(hook.__annotations__), name
-
-
-def test_every_collecting_hook_has_a_kind_and_every_other_is_an_observer() -> None:
-    collecting = {name for name in hooks() if name.startswith("register_")}
-    assert set(KINDS.values()) == collecting
-    assert set(hooks()) - collecting == {"run_started", "trace_finished", "run_finished"}
-    for name in collecting:
-        assert list(inspect.signature(hooks()[name]).parameters) == ["register"], name
-
-
-def test_what_ships_is_registered_by_the_same_hooks(install: Install) -> None:
-    host = install()
-    names = {kind: host.names(kind) for kind in KINDS}
-    assert names["model"] == ["anthropic", "openai", "pocket", "scripted", "transformers", "vllm"]
-    assert {kind for kind, found in names.items() if found} == set(KINDS) - {"constitution"}
-    for item in host.registered():
-        assert item.config is None or json.dumps(item.config.model_json_schema())

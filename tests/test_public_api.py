@@ -14,8 +14,8 @@ import constitutional.plugins
 from constitutional import hookspecs
 from constitutional.hookspecs import PLUGIN_API, PluginDeprecation
 from constitutional.plugins import Register
+from tests.support.entry_points import Entry, Install, entry, errors, offering
 from tests.support.signatures import PAGE, signatures
-from tests.test_plugins import Entry, Install, entry, errors, install, offering  # noqa: F401 - a fixture
 
 MAJOR, MINOR = PLUGIN_API
 
@@ -40,7 +40,7 @@ def written_for(api: Any) -> Entry:
 
 
 @pytest.mark.parametrize("api", [(MAJOR, MINOR), (MAJOR, 0), None])
-def test_a_plugin_of_this_api_is_taken(install: Install, api: Any) -> None:  # noqa: F811
+def test_a_plugin_of_this_api_is_taken(install: Install, api: Any) -> None:
     assert errors(install(written_for(api)))["mine"] is None
 
 
@@ -54,14 +54,14 @@ def test_a_plugin_of_this_api_is_taken(install: Install, api: Any) -> None:  # n
         ((1, 0, 0), "plugin_api = (1, 0, 0): two whole numbers are expected, such as (1, 0)"),
     ],
 )
-def test_one_that_cannot_work_says_which_to_upgrade(install: Install, api: Any, message: str) -> None:  # noqa: F811
+def test_one_that_cannot_work_says_which_to_upgrade(install: Install, api: Any, message: str) -> None:
     host = install(written_for(api))
     assert errors(host)["mine"] == message
     assert "my-judge" not in host.names("judge")
 
 
 def test_a_deprecated_hook_warns_and_works(
-    install: Install,  # noqa: F811
+    install: Install,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_deprecated_hook_warns_and_works(
 
 
 def test_a_deprecation_while_loading_is_noted_and_other_warnings_are_not_swallowed(
-    install: Install,  # noqa: F811
+    install: Install,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     made = entry("mine", offering("my-judge"))
@@ -100,7 +100,7 @@ def test_a_deprecation_while_loading_is_noted_and_other_warnings_are_not_swallow
 
 
 def test_a_slow_plugin_is_named(
-    install: Install,  # noqa: F811
+    install: Install,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

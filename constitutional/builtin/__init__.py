@@ -38,7 +38,7 @@ from constitutional.builtin.judges.reward_model import RewardModelJudge
 from constitutional.builtin.judges.rubric import RubricJudge, RubricOptions
 from constitutional.builtin.judges.rules import RulesJudge, RulesJudgeOptions
 from constitutional.builtin.pairings.candidates import AmongOptions
-from constitutional.builtin.pairings.exhaustive import AllPairs, AllPairsOptions, MaxMargin, MaxMarginOptions
+from constitutional.builtin.pairings.exhaustive import AllPairsOptions, MaxMarginOptions, all_pairs, max_margin
 from constitutional.builtin.pairings.pareto import Pareto
 from constitutional.builtin.pairings.revised import RevisedVsInitial
 from constitutional.builtin.pairings.scored import MuMinusOptions, best_vs_random, best_vs_worst, mu_minus_2_sigma
@@ -117,8 +117,8 @@ def register_pairings(register: Register) -> None:
     register("best-vs-worst", best_vs_worst, config=AmongOptions)
     register("best-vs-random", best_vs_random, config=AmongOptions)
     register("mu-minus-2-sigma", mu_minus_2_sigma, config=MuMinusOptions)
-    register("max-margin", MaxMargin, config=MaxMarginOptions)
-    register("all-pairs", AllPairs, config=AllPairsOptions)
+    register("max-margin", max_margin, config=MaxMarginOptions)
+    register("all-pairs", all_pairs, config=AllPairsOptions)
     register("tournament", Tournament, config=TournamentOptions)
     register("pareto", Pareto, config=AmongOptions)
 

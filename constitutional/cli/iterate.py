@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from constitutional.cli.grouped import Grouped
+from constitutional.cli.saying import saying
 from constitutional.cli.train import command as train
 from constitutional.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_TOO_MANY_FAILURES
 
@@ -62,7 +63,7 @@ def command(run_file: Path, as_json: bool, quiet: bool, **flags: Any) -> int:
     """
     from constitutional.training.iterate.run import iterate
 
-    result = iterate(settings_of(run_file, flags), _silent if quiet else _say)
+    result = iterate(settings_of(run_file, flags), saying(quiet))
     _show(result, as_json)
     return EXIT_CODES[result.status]
 
@@ -113,11 +114,3 @@ def _show(result: IterateResult, as_json: bool) -> None:
             f"best: round {best}, {result.out / 'best'}" if best else "best: the model before all; no round is better"
         )
     click.echo(f"page: {result.out / 'index.html'}")
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
-
-
-def _silent(_: str) -> None:
-    pass

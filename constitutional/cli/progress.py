@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import click
 from constitutional.cli.structured import Log
 from constitutional.config.run import RunConfig
 from constitutional.core.plain import one_line
-from constitutional.ledger import RunFolder
-from constitutional.models.batch import Desk
+from constitutional.ledger import RunFolder, SentBatch
+from constitutional.models.batches.desk import Desk
 from constitutional.models.meter import RoleCount
 from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.state import RunState
@@ -144,8 +145,12 @@ def lines(state: RunState) -> list[str]:
 
 
 def _batches(desk: Desk) -> str:
-    out = "; ".join(f"{status.done:,} of {desk.sizes[token]:,} done" for token, status in desk.out.items())
-    return f"batches  {desk.model}: {desk.queued:,} requests gathered; out: {out or 'none'}"
+    def one(batch: SentBatch, done: int) -> str:
+        return f"{done:,} of {batch.requests:,} done, sent {duration(time.time() - batch.at)} ago"
+
+    trouble = "" if desk.trouble is None else f"; waiting for the provider: {one_line(desk.trouble)}"
+    out = "; ".join(one(desk.batches[token], status.done) for token, status in desk.out.items())
+    return f"batches  {desk.model}: {desk.queued:,} requests gathered; out: {out or 'none'}{trouble}"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from constitutional.cli.saying import saying
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -61,9 +63,7 @@ def command(
         _show(items, repo, as_json)
         return
     to = Destination(repo, "model" if model else "dataset", public, revision, tag)
-    done = push(
-        hub, items, to, message or _message(source, model), lambda line: None if quiet else click.echo(line, err=True)
-    )
+    done = push(hub, items, to, message or _message(source, model), saying(quiet))
     if as_json:
         click.echo(json.dumps({"url": done.url, "commit": done.commit, "files": done.files, "bytes": done.bytes}))
     else:

@@ -11,7 +11,7 @@ from logging import ERROR
 from pathlib import Path
 from typing import Any, Literal
 
-from constitutional.errors import ConstitutionalError, MissingExtraError, UsageError
+from constitutional.errors import ConstitutionalError, MissingExtraError, UsageError, first_line
 from constitutional.ledger.missing import meant
 
 Kind = Literal["dataset", "model"]
@@ -61,9 +61,9 @@ class Hub:
                     self._clean(f"{repo}: {doing}: {_meaning(status, repo)} ({status}: {_said(cause)})")
                 ) from None
             if isinstance(error, ValueError):
-                raise ConstitutionalError(self._clean(f"{repo}: {doing}: {_first(error)}")) from None
+                raise ConstitutionalError(self._clean(f"{repo}: {doing}: {first_line(error)}")) from None
             if isinstance(error, OSError | RuntimeError) or _of_http(error):
-                reason = _first(error.__cause__ or error)
+                reason = first_line(error.__cause__ or error)
                 raise ConstitutionalError(
                     self._clean(f"{repo}: {doing}: {self.endpoint} does not answer ({reason}): run the same command again; "
                                 "what has arrived stays")
@@ -82,7 +82,7 @@ def check_repo(repo: str) -> str:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise UsageError(f"{repo!r} is no Hub id: {_first(error)}") from error
+        raise UsageError(f"{repo!r} is no Hub id: {first_line(error)}") from error
     if repo.count("/") != 1:
         raise UsageError(f"{repo!r} is no Hub id: it has the form user/name")
     return repo
@@ -138,9 +138,5 @@ def _meaning(status: int, repo: str) -> str:
 
 
 def _said(error: Any) -> str:
-    message = error.server_message or _first(error)
+    message = error.server_message or first_line(error)
     return " ".join(str(message).split())[:300]
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -4,7 +4,7 @@ that the same command again goes on where an interrupted one was."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from constitutional.dataset.manifest import CARD, MANIFEST, FileEntry, Manifest,
 from constitutional.dataset.rows import SUBSETS
 from constitutional.errors import ConstitutionalError, UsageError
 from constitutional.ledger import LedgerView
+from constitutional.saying import Say
 
 OURS = (*(f"{subset}/" for subset in SUBSETS), "provenance/", MANIFEST, "lengths.svg")
 """What an earlier push may have left that this one does not have: it is removed, since rows of two datasets must not mix."""
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.dataset.rows import SUBSETS, Row
-from constitutional.errors import LedgerError, UsageError
+from constitutional.errors import LedgerError, UsageError, first_line
 from constitutional.ledger import RunFolder
 from constitutional.ledger.missing import meant
 
@@ -66,7 +66,7 @@ def rows_of_file(path: Path) -> Iterator[Row]:
         for batch in file.iter_batches(batch_size=BATCH, use_threads=False):
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise LedgerError(f"{path}: damaged: {_first(error)}") from error
+        raise LedgerError(f"{path}: damaged: {first_line(error)}") from error
     finally:
         file.close()
 
@@ -78,13 +78,9 @@ def _parquet(path: Path) -> Any:
     try:
         return pq.ParquetFile(path, memory_map=False, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
-        raise LedgerError(f"{path}: not a Parquet file: {_first(error)}") from error
+        raise LedgerError(f"{path}: not a Parquet file: {first_line(error)}") from error
 
 
 def schema_of_file(path: Path) -> Any:
     with _parquet(path) as file:
         return file.schema_arrow
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -23,13 +23,9 @@ from constitutional.models.meter import Meter
 from constitutional.pipeline.bind import recorded
 from constitutional.pipeline.progress import Progress
 from constitutional.plugins import PluginHost
+from constitutional.saying import Say, quiet
 
-Say = Callable[[str], None]
 Started = Callable[[Progress], None]
-
-
-def quiet(_: str) -> None:
-    """Says nothing."""
 
 
 def evaluate(settings: EvaluateSettings, say: Say = quiet) -> Evaluation:

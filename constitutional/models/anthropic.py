@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.errors import MissingExtraError, ModelUnavailableError, TransientError
-from constitutional.models.base import BatchApi, NoLogprobs, Post
+from constitutional.models.base import NoLogprobs
+from constitutional.models.batches.api import BatchApi, Post
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
 from constitutional.roles import ModelSetup
 
@@ -73,7 +74,7 @@ class AnthropicModel:
         return other
 
     def batches(self) -> BatchApi:
-        from constitutional.models.anthropic_batches import AnthropicBatches
+        from constitutional.models.batches.anthropic import AnthropicBatches
 
         return AnthropicBatches(self)
 

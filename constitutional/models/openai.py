@@ -25,7 +25,8 @@ from constitutional.errors import (
     ModelUnavailableError,
     TransientError,
 )
-from constitutional.models.base import BatchApi, NoLogprobs, Post, normalised, split_reasoning
+from constitutional.models.base import NoLogprobs, normalised, split_reasoning
+from constitutional.models.batches.api import BatchApi, Post
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
 from constitutional.models.openai_http import PlainHttp
 from constitutional.roles import ModelSetup
@@ -112,7 +113,7 @@ class OpenAIModel:
         return other
 
     def batches(self) -> BatchApi:
-        from constitutional.models.openai_batches import OpenAIBatches
+        from constitutional.models.batches.openai import OpenAIBatches
 
         return OpenAIBatches(self)
 

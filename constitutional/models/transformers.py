@@ -1,6 +1,6 @@
 """A small local model through transformers, on the CPU or one GPU: no server and no second process.
 
-What is waiting runs as one padded batch with a KV cache (``batching.py``). For anything big use vLLM: here a
+What is waiting runs as one padded batch with a KV cache (``local/padded.py``). For anything big use vLLM: here a
 batch admits nobody once it has begun, and no prompt uses another's cache.
 """
 
@@ -15,16 +15,11 @@ from pydantic import BaseModel, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.errors import MissingExtraError, RequestRefusedError
-from constitutional.models.batching import Batches
-from constitutional.models.local import (
-    LocalModel,
-    Once,
-    Renderer,
-    end_tokens,
-    placed,
-    prepare_transformers,
-)
-from constitutional.models.options import Answer, Tokens, choose, spellings
+from constitutional.models.local.checkpoint import LocalModel
+from constitutional.models.local.loading import Once, placed, prepare_transformers
+from constitutional.models.local.options import Answer, Tokens, choose, spellings
+from constitutional.models.local.padded import Batches
+from constitutional.models.local.rendering import Renderer, end_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

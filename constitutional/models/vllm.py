@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.errors import RequestRefusedError, TransientError
-from constitutional.models.local import LocalModel, Renderer, end_tokens
-from constitutional.models.options import Answer, Tokens, choose, spellings
+from constitutional.models.local.checkpoint import LocalModel
+from constitutional.models.local.options import Answer, Tokens, choose, spellings
+from constitutional.models.local.rendering import Renderer, end_tokens
 from constitutional.models.vllm_engine import SharedEngine, refusals
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _NO_EFFECT_ON_REPLIES = frozenset(
         "data_parallel_size",
         "data_parallel_backend",
         "distributed_executor_backend",
+        "device_ids",
         "gpu_memory_utilization",
         "kv_cache_memory_bytes",
         "cpu_offload_gb",

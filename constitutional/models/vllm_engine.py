@@ -28,10 +28,11 @@ from constitutional.errors import (
     TransientError,
     near_matches,
 )
-from constitutional.models.engine import Engine, EngineDied
-from constitutional.models.local import LocalModel, Once, in_one_line
-from constitutional.models.there import ADAPTER, check_there, told_by_hub
-from constitutional.models.turns import Turns
+from constitutional.models.local.checkpoint import LocalModel
+from constitutional.models.local.loading import Once, in_one_line
+from constitutional.models.local.revival import Engine, EngineDied
+from constitutional.models.local.there import ADAPTER, check_there, told_by_hub
+from constitutional.models.local.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -176,9 +177,8 @@ class SharedEngine:
                 return AsyncLLM.from_engine_args(AsyncEngineArgs(self._path, revision=self._revision, **settings))
             except Exception as error:  # whatever it is, no request can be answered
                 why = told_by_hub(error, self._path, self._revision)
-                raise ModelUnavailableError(
-                    f"{self._id}: {why or f'vLLM did not start: {in_one_line(error)}'}"
-                ) from error
+                why = why or f"vLLM did not start: {in_one_line(error)}{self._beside_others()}"
+                raise ModelUnavailableError(f"{self._id}: {why}") from error
 
     def _check_there(self) -> None:
         """Where it is a folder or a name on the Hub; vLLM knows other places too."""
@@ -187,6 +187,17 @@ class SharedEngine:
         own = self._settings.keys().isdisjoint(("tokenizer", "skip_tokenizer_init"))
         weights = "load_format" not in self._settings
         check_there(self._id, self._path, self._revision, weights=weights, tokenizer=own)
+
+    def _beside_others(self) -> str:
+        """What to do where engines of this run are in each other's way: each takes nearly all memory unless told not to."""
+        others = sum(each.engine.started for each in _engines.values() if each is not self)
+        if not others or self._settings.get("enable_sleep_mode"):
+            return ""
+        return (
+            f" ({others + 1} models of this run each have an engine: give all of them `enable_sleep_mode: true`, so that "
+            "they have the GPU in turns, or each a GPU of its own with `device_ids`, or shares of `gpu_memory_utilization` "
+            "that add up to less than 1)"
+        )
 
     def _for_adapters(self) -> dict[str, Any]:
         if not self._adapters:

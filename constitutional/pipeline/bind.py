@@ -10,7 +10,7 @@ from constitutional.config.run import RunConfig
 from constitutional.core.messages import ChatReply, ChatRequest, Choice
 from constitutional.errors import ConstitutionalError, ModelUnavailableError, RunStoppedError
 from constitutional.ledger import Ledger, Once
-from constitutional.models.batched import Straight
+from constitutional.models.batches.model import Straight
 from constitutional.models.meter import Meter
 from constitutional.models.recorded import RecordedModel
 from constitutional.models.work import RecordedWork, Worker

@@ -10,7 +10,7 @@ from typing import Any
 from constitutional.core.digest import digest
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Usage
 from constitutional.ledger import LedgerView
-from constitutional.models.batch import SHARE
+from constitutional.models.batches.purse import SHARE
 from constitutional.models.recorded import (
     SAMPLES,
     chat_from,
@@ -23,6 +23,7 @@ from constitutional.models.recorded import (
 )
 from constitutional.models.work import Worker, work_from
 from constitutional.pipeline.models import Models, model_config, price_of, sampling_of
+from constitutional.pipeline.waves import Waves
 from constitutional.roles import Model, Remember
 
 CHARACTERS_PER_TOKEN = 4
@@ -55,7 +56,8 @@ class _CountingModel:
         self._sampling = sampling_of(models.config, role, models.mode, entry)
         self._price = price_of(model_config(models.config, role, entry))
         self._binding = binding
-        self._share = SHARE if model_config(models.config, role, entry).batch else 1.0
+        self._batched = model_config(models.config, role, entry).batch
+        self._share = SHARE if self._batched else 1.0
         self._load = binding.load(role)
         self._worst = binding.worst
         self._view = binding.view
@@ -75,6 +77,7 @@ class _CountingModel:
             return chat_from(saved, key)
         usual = USUAL_CRITIQUE if self._role == "critic" else USUAL_ANSWER
         self._add(request, min(usual, request.sampling.max_tokens or usual))
+        await self._waited()
         return ChatReply(_made_up(next(self._serial), usual), call=key)
 
     async def choose(self, request: ChatRequest, options: tuple[str, ...]) -> Choice:
@@ -91,6 +94,7 @@ class _CountingModel:
         certain = 0 if self._worst else len(options) - 1
         for _ in range(SAMPLES if self._logprobs is False else 1):
             self._add(request, 1)
+        await self._waited()
         return Choice(tuple(float(n == certain) for n in range(len(options))), "estimate", calls=(key,))
 
     def _sampled(self, request: ChatRequest, options: tuple[str, ...]) -> Choice | None:
@@ -106,6 +110,10 @@ class _CountingModel:
             self._logprobs = False
             replies.append(chat_from(saved, key))
         return counted(replies, options)
+
+    async def _waited(self) -> None:
+        if self._batched:
+            await self._binding.waves.join()
 
     def _saved(self, key: str) -> str | None:
         return _saved(self._view, key, self._load)
@@ -141,6 +149,8 @@ class Counting:
     """Numbers the made-up answers: no two are alike, also of two models."""
     hurried: bool = False
     """The first call that the ledger does not hold raises ``CallMissingError``."""
+    waves: Waves = field(default_factory=Waves)
+    """Of what is asked by batches."""
     stopped: bool = False
     """That this happened: a plugin may have taken the error for its own."""
     _gives: dict[tuple[str, str], bool | None] = field(default_factory=dict)

@@ -128,8 +128,8 @@ class Driver:
         """No rows more, or there is a reason to stop: a source that is slow is not waited for then."""
         reading, ended = ahead.next_batch(), asyncio.ensure_future(self._ending.wait())
         try:
-            watched: list[asyncio.Future[Any]] = [reading, ended]
-            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            both: list[asyncio.Future[Any]] = [reading, ended]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             return reading.result() if reading.done() else []
         finally:
             ended.cancel()

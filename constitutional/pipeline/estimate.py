@@ -7,6 +7,7 @@ it would make of guessed answers means nothing."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,12 +17,14 @@ from typing import NamedTuple
 from constitutional.config.run import ROLES, RunConfig
 from constitutional.core.records import Prompt
 from constitutional.ledger import LedgerView
+from constitutional.models.groups import batching
 from constitutional.pipeline.counting import Counting, Load
-from constitutional.pipeline.gate import Gate
+from constitutional.pipeline.driver import FEWEST, WAITING, questions
 from constitutional.pipeline.models import model_config
 from constitutional.pipeline.planned import Padded, needs_of
+from constitutional.pipeline.prompt_filters import PromptFilters
 from constitutional.pipeline.prompts import count_prompts, read_prompts
-from constitutional.pipeline.setup import assemble
+from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.pipeline.trace import Cast, trace_prompt
 from constitutional.plugins import PluginHost
 from constitutional.roles import Needs, PlannedPairing
@@ -29,6 +32,20 @@ from constitutional.roles import Needs, PlannedPairing
 SAMPLE = 50
 ENOUGH = 20_000
 """Made-up answers after which the sample is large enough, though it has fewer prompts."""
+
+
+class BatchPlan(NamedTuple):
+    """How many batches one prompt waits for, one after another: where nothing is revised, and at most; and how many
+    prompts are in work at once."""
+
+    low: int
+    high: int
+    at_once: int
+
+    def of(self, prompts: int) -> tuple[int, int]:
+        """For so many prompts. No more than that, where none expires or is too large."""
+        turns = max(1, -(-prompts // self.at_once))
+        return self.low * turns, self.high * turns
 
 
 class StrategyPlan(NamedTuple):
@@ -50,6 +67,8 @@ class Estimate:
     high: dict[str, Load]
     models: dict[str, str]
     strategy: StrategyPlan
+    batches: BatchPlan | None
+    """None where no model is asked by batches."""
 
     @property
     def scale(self) -> float:
@@ -73,30 +92,40 @@ def estimate(config: RunConfig, host: PluginHost, base: Path, ledger: Path | Non
     if total is not None and config.limit is not None:
         total = min(total, config.limit)
     models = {role: model_config(config, role).name for role in ROLES}
-    return Estimate(total, sampled, low.loads, high.loads, models, _strategy(high.cast))
+    batches = BatchPlan(low.deepest, high.deepest, low.at_once) if low.batched else None
+    return Estimate(total, sampled, low.loads, high.loads, models, _strategy(high.cast), batches)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pass:
     """``worst``: every answer violates every principle."""
 
     cast: Cast
-    gate: Gate
+    filters: PromptFilters
     counting: Counting
+    batched: bool
+    at_once: int
+    deepest: int = 0
+    """Batches that one of the prompts waited for, one after another."""
 
     @classmethod
     def begin(cls, config: RunConfig, host: PluginHost, base: Path, worst: bool, view: LedgerView | None) -> _Pass:
         counting = Counting(worst, view)
         assembly = assemble(config, host, base, counting)
-        return cls(assembly.cast, Gate(assembly.gate), counting)
+        batched = any(model_config(config, role).batch for role in ROLES)
+        filters = PromptFilters(assembly.prompt_filters)
+        return cls(assembly.cast, filters, counting, batched, batch_window(config, assembly))
 
     async def follow(self, prompt: Prompt) -> None:
-        if self.gate.refusal(prompt) is not None:
+        if self.filters.refusal(prompt) is not None:
             return
         pairing, before = self.cast.pairing, self.counting.guesses
         if self.counting.worst or isinstance(pairing, PlannedPairing):
             pairing = Padded(pairing, lambda: self.counting.guesses > before)
-        await trace_prompt(prompt, replace(self.cast, pairing=pairing))
+        waves = self.counting.waves.count
+        with batching() if self.batched else contextlib.nullcontext():
+            await trace_prompt(prompt, replace(self.cast, pairing=pairing))
+        self.deepest = max(self.deepest, self.counting.waves.count - waves)
 
     @property
     def loads(self) -> dict[str, Load]:
@@ -113,6 +142,11 @@ async def _follow(prompts: Iterator[Prompt], passes: tuple[_Pass, _Pass], most: 
         if sum(each.counting.guesses for each in passes) > ENOUGH:
             break
     return sampled
+
+
+def batch_window(config: RunConfig, assembly: Assembly) -> int:
+    """Prompts in work at once where models are asked by batches: the driver's own rule."""
+    return config.batch.prompts or max(FEWEST, WAITING // questions(assembly))
 
 
 def _strategy(cast: Cast) -> StrategyPlan:

@@ -12,9 +12,12 @@ from constitutional.core.digest import digest
 from constitutional.core.messages import Sampling
 from constitutional.errors import ConfigError, UnknownNameError, UsageError, near_matches
 from constitutional.ledger import BatchJournal, Ledger
-from constitutional.models.base import BatchingModel, ChatModel, EngineModel
-from constitutional.models.batch import Desk, Purse, Waits
-from constitutional.models.batched import BatchedModel
+from constitutional.models.base import ChatModel, EngineModel
+from constitutional.models.batches.api import BatchingModel
+from constitutional.models.batches.desk import Desk
+from constitutional.models.batches.model import BatchedModel
+from constitutional.models.batches.patient import Waits
+from constitutional.models.batches.purse import Purse
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
 from constitutional.plugins import PluginHost

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from constitutional.core.records import Prompt, Reason, Reject
 from constitutional.ledger import LedgerView
-from constitutional.pipeline.gate import Gate
+from constitutional.pipeline.prompt_filters import PromptFilters
 from constitutional.pipeline.rows import RowFault
 from constitutional.pipeline.setup import Assembly
 
@@ -62,7 +62,7 @@ class Ahead:
     ) -> None:
         self._rows = rows
         self._assembly = assembly
-        self._gate = Gate(assembly.gate)
+        self._filters = PromptFilters(assembly.prompt_filters)
         self._view = view
         self._first = first
         self._lock = threading.Lock()
@@ -106,7 +106,7 @@ class Ahead:
     def _looked_at(self, row: Prompt | RowFault, known: dict[str, Done]) -> Next:
         if isinstance(row, RowFault):
             return Next(row)
-        refusal, done = self._gate.refusal(row), known.get(row.id)
+        refusal, done = self._filters.refusal(row), known.get(row.id)
         if done is not None:
             again = done.failed and any(reason in RETRIED for reason in done.reasons)
             if again or done.state != self._assembly.state(row, refusal):

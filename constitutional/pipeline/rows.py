@@ -17,7 +17,7 @@ from typing import Any
 
 from constitutional import tables
 from constitutional.core.records import Reason
-from constitutional.errors import MissingExtraError, PromptFileError, near_matches
+from constitutional.errors import MissingExtraError, PromptFileError, first_line, near_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +184,8 @@ def _hub(name: str, split: str) -> Iterator[Row]:
         rows = datasets.load_dataset(name, split=split or "train", streaming=True)
         yield from _numbered(iter(rows), name)
     except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise PromptFileError(
-            f"{name}: no such file or folder here; from the Hub it cannot be read: {first}"
-        ) from error
+        problem = f"{name}: no such file or folder here; from the Hub it cannot be read: {first_line(error)}"
+        raise PromptFileError(problem) from error
 
 
 def _numbered(rows: Iterator[Any], name: str) -> Iterator[Row]:

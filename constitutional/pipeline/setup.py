@@ -17,10 +17,10 @@ from constitutional.core.records import Prompt, Reject
 from constitutional.core.stats.calibration import Calibrator
 from constitutional.errors import PluginError
 from constitutional.models.work import Worker
-from constitutional.pipeline.admission import admitted
 from constitutional.pipeline.bind import Bind, Unasked
+from constitutional.pipeline.by_principle import CriticByPrinciple, JudgeByPrinciple, own_plugins
 from constitutional.pipeline.constitution import read_constitution
-from constitutional.pipeline.dispatch import CriticByPrinciple, JudgeByPrinciple, own_plugins
+from constitutional.pipeline.judge_card import admitted
 from constitutional.pipeline.models import Models, asked_of, check_budget, model_config
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import BUILTIN, PluginHost
@@ -47,9 +47,9 @@ class Assembly:
     """How the judge's model is sampled, where the judge lets it write."""
     card: JudgeCard | None
     """What is known of the judge, where the run names a judge card."""
-    gate: tuple[PromptFilter, ...] = ()
+    prompt_filters: tuple[PromptFilter, ...] = ()
     """Filters that look at prompts before anything is asked."""
-    sieve: tuple[SetFilter, ...] = ()
+    run_filters: tuple[SetFilter, ...] = ()
     """Filters that look at the pairs of the whole run, when it ends."""
     scorers: tuple[Scorer, ...] = ()
     """Those asked for beside the cast's own, in order."""
@@ -120,8 +120,8 @@ def assemble(
         judge=judge,
         judge_settings=asked["judge"][1],
         card=card,
-        gate=tuple(item for item in filters if isinstance(item, PromptFilter)),
-        sieve=tuple(item for item in filters if isinstance(item, SetFilter)),
+        prompt_filters=tuple(item for item in filters if isinstance(item, PromptFilter)),
+        run_filters=tuple(item for item in filters if isinstance(item, SetFilter)),
         scorers=tuple(more),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from constitutional.core.records import Reason, Reject, Trace
-from constitutional.models.batch import Desk
+from constitutional.models.batches.desk import Desk
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
 from constitutional.pipeline.ray.pool import RayPool

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from constitutional.errors import ModelUnavailableError, UnknownNameError
-from constitutional.models.local import LocalModel
+from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.roles import ModelSetup
 

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from constitutional.errors import ConstitutionalError
+from constitutional.saying import quiet
 from constitutional.training.processes import is_first
-from constitutional.training.run import quiet, train
+from constitutional.training.run import train
 from constitutional.training.settings import from_json
 
 

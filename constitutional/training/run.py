@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from constitutional.errors import UsageError
+from constitutional.saying import Say, quiet
 from constitutional.training.card import card
 from constitutional.training.folder import BOARD, CARD, LOG, RECORD, OutFolder, is_adapter, write_json
 from constitutional.training.guards.watch import ended_by_guard
@@ -30,7 +31,6 @@ from constitutional.training.versions import versions
 ADAPTER = "adapter"
 """Where a merged model keeps the adapter that went into it."""
 BOARD_VARIABLE = "TENSORBOARD_LOGGING_DIR"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,6 @@ class TrainResult:
     status: str
     out: Path
     record: dict[str, Any]
-
-
-def quiet(_: str) -> None:
-    """Says nothing."""
 
 
 def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:

@@ -11,7 +11,7 @@ from typing import Any
 from constitutional import tables
 from constitutional.core.codec import from_json
 from constitutional.core.constitution import Constitution
-from constitutional.errors import ConfigError, MissingExtraError
+from constitutional.errors import ConfigError, MissingExtraError, first_line
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.ledger.missing import meant
 
@@ -171,6 +171,5 @@ def _hub(name: str, config: str, subset: str) -> Iterator[Placed]:
     except ConfigError:
         raise
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        hint = meant(Path(name))
-        raise ConfigError(f"{name}: no such folder here{hint}; from the Hub it cannot be read: {first}") from error
+        hint, said = meant(Path(name)), first_line(error)
+        raise ConfigError(f"{name}: no such folder here{hint}; from the Hub it cannot be read: {said}") from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from constitutional.saying import Say
 from constitutional.training.data import TrainingData
 from constitutional.training.folder import StageFolder
 from constitutional.training.settings import TrainSettings
@@ -25,7 +26,6 @@ OTHER_LOSSES = {
     "kto": "constitutional.training.trainers.kto",
 }
 """Losses of the stage ``dpo`` that have a trainer of their own."""
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

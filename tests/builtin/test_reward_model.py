@@ -120,7 +120,7 @@ def test_a_reward_that_is_no_number_costs_only_itself(folder: Path, monkeypatch:
         return float("nan")
 
     model = RewardModel(RewardSetup(str(folder)))
-    monkeypatch.setattr("constitutional.models.batching.Batches.settled", settled)
+    monkeypatch.setattr("constitutional.models.local.padded.Batches.settled", settled)
     with pytest.raises(RequestRefusedError, match="try dtype: float32"):
         asyncio.run(model.reward(PROMPT.messages, A))
     model.close()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from constitutional.ledger.batches import TABLES
 from tests.cli.conftest import Cli
 from tests.support.processes import write_prompts
+from tests.support.server import serve
 
 API = ("--model", "openai:gpt-4o-mini", "--price", "1,10", "--prompts", "prompts.jsonl", "--out", "run")
 
@@ -24,7 +29,17 @@ def test_batches_cost_half_in_the_plan(cli: Cli) -> None:
     assert {role: load["cost"] for role, load in batched.items()} == {
         role: pytest.approx(load["cost"] / 2) for role, load in direct.items()
     }
-    assert "openai:gpt-4o-mini (batch)" in cli("generate", *API, "--batch", "--dry-run").out
+    plan = cli("generate", *API, "--batch", "--batch-max-wait", "6", "--dry-run").out
+    assert "openai:gpt-4o-mini (batch)" in plan
+    assert re.search(r"^batches +2–\d+ one after another, minutes to 6 hours each$", plan, re.MULTILINE)
+
+
+@pytest.mark.parametrize("constitution", ["base", "helpful-harmless"])
+def test_the_page_says_how_many_batches_a_plan_has(cli: Cli, constitution: str) -> None:
+    plan = cli("generate", *API, "--batch", "--limit", "1", "--constitution", constitution, "--dry-run", "--json")
+    batches = plan.json["batches"]
+    page = " ".join((Path(__file__).parents[2] / "docs" / "run-file.md").read_text(encoding="utf-8").split())
+    assert f"of `{constitution}` {batches['low']} to {batches['high']}" in page
 
 
 @pytest.mark.parametrize(
@@ -47,3 +62,26 @@ def test_what_does_not_go_together_is_said(cli: Cli, arguments: tuple[str, ...],
     assert done.code == 2
     assert said in done.err
     assert not Path("run").exists()
+
+
+def test_a_batch_that_is_out_is_told_of_when_a_run_goes_on_and_when_it_ends(cli: Cli) -> None:
+    """Nobody else knows that money is being spent there."""
+    with serve() as server:
+        asked = ("--model", "openai:test-model", "--base-url", server.url, "--prompts", "prompts.jsonl", "--out", "run")
+        assert cli("generate", *asked, "--limit", "1", "--rounds", "0").code == 0
+        with closing(sqlite3.connect("run/run.db")) as database, database:
+            for table in TABLES:
+                database.execute(table)
+            database.execute("INSERT INTO batches VALUES ('t', 'batch_7', 'openai:test-model', 1000000000, 1)")
+            database.execute("INSERT INTO batch_requests VALUES ('t', x'00')")
+        out = "openai:test-model: batch_7, 1 requests, of 2001-09-"
+        assert f"out at {out}" in cli("generate", *asked, "--dry-run").out
+        direct = cli("generate", *asked, "--limit", "1", "--rounds", "0")
+        assert f"warning: a batch is out at {out}" in direct.err
+        assert "asked and paid again; add --batch" in direct.err
+        assert f"still out at {out}" in direct.out
+        assert "nothing needs it any more" in direct.out
+        batched = cli("generate", *asked, "--limit", "1", "--rounds", "0", "--batch")
+        assert f"collecting a batch at {out}" in batched.err
+        shown = cli("generate", *asked, "--limit", "1", "--rounds", "0", "--batch", "--json").json["batches_out"]
+        assert [(batch["id"], batch["requests"]) for batch in shown] == [("batch_7", 1)]

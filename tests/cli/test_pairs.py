@@ -16,7 +16,7 @@ from constitutional.cli.pairs import command
 from constitutional.dataset.write import write_dataset
 from constitutional.errors import ConstitutionalError, UsageError
 from constitutional.ledger import LedgerView, RunFolder
-from constitutional.pipeline.sieve import sift_run
+from constitutional.pipeline.run_filters import sift_run
 from tests.support.datasets import rows_of
 from tests.support.processes import fingerprint, write_prompts
 from tests.support.runs import Run, World, run, tier
@@ -54,7 +54,7 @@ def finish(folder: Path, filters: Any = None) -> None:
     place = RunFolder(folder / "run")
     with LedgerView(place.ledger) as view:
         config = RunConfig.model_validate_json(view.meta("config") or "")
-    sift_run(place, check(config, PluginHost(), folder).sieve, complete=True)
+    sift_run(place, check(config, PluginHost(), folder).run_filters, complete=True)
     write_dataset(place, complete=True)
 
 
@@ -178,7 +178,7 @@ def test_a_strategy_that_needs_options_is_left_out_of_the_table_unless_it_is_nam
 ) -> None:
     from pydantic import BaseModel
 
-    from constitutional.builtin.pairings.exhaustive import AllPairs
+    from constitutional.builtin.pairings.exhaustive import all_pairs
     from constitutional.plugins import PluginHost, Registered
 
     class Options(BaseModel):
@@ -190,7 +190,7 @@ def test_a_strategy_that_needs_options_is_left_out_of_the_table_unless_it_is_nam
     load = PluginHost.load
 
     def with_another(host: PluginHost) -> PluginHost:
-        load(host)._registry["pairing", "mine"] = Registered("pairing", "mine", AllPairs, Options, "mine", "1")
+        load(host)._registry["pairing", "mine"] = Registered("pairing", "mine", all_pairs, Options, "mine", "1")
         return host
 
     monkeypatch.setattr(PluginHost, "load", with_another)

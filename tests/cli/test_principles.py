@@ -201,8 +201,12 @@ def test_new_writes_a_file_that_is_ready_and_never_overwrites(cli: Cli) -> None:
 
 def test_new_refuses_a_name_that_is_none(cli: Cli) -> None:
     assert "is no name" in cli("principles", "new", "a b").err
-    assert cli("principles", "new", "x", "--out", "none/x.yaml").code == 2
     assert list(Path().iterdir()) == []
+
+
+def test_new_makes_the_folders_that_its_file_needs(cli: Cli) -> None:
+    assert cli("principles", "new", "x", "--out", "rules/own/x.yaml").code == 0
+    assert yaml.safe_load(Path("rules/own/x.yaml").read_text())["name"] == "x"
 
 
 def test_import_writes_a_file_that_loads(cli: Cli) -> None:

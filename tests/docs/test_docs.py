@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from constitutional.builtin.rules import AnyRule
+from constitutional.cli.generate import command as generate
 from constitutional.config.run import (
     ROLES,
     BatchConfig,
@@ -83,12 +84,31 @@ def test_the_benchmark_tables_are_what_the_saved_results_say(path: Path) -> None
     assert text == make_benchmark_tables.filled(text), "run: python -m docs.make_benchmark_tables"
 
 
-def test_every_benchmark_is_on_its_page() -> None:
-    text = page("benchmarks/README.md")
-    runnable = [
-        path.stem for path in (ROOT / "benchmarks").glob("*.py") if "report(" in path.read_text(encoding="utf-8")
+def benchmarks() -> list[str]:
+    """Those that write a result."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")}
+    return sorted(name for name, text in texts.items() if '"--save"' in text)
+
+
+def test_make_reruns_every_benchmark_once() -> None:
+    text, asked = page("Makefile"), []
+    listed = table(page("benchmarks/README.md").split("## overhead")[0])
+    assert [target for target, *_ in listed] == [
+        f"make {name}" for name in re.findall(r"^(bench[a-z-]*):", text, re.MULTILINE)
     ]
-    scripts = sorted(set(runnable) - {"measure"})
+    for command, which, _ in listed:
+        target = command.removeprefix("make ")
+        variable = target.upper().replace("-", "_")
+        (names,) = re.findall(rf"^{variable} := (.+)$", text, re.MULTILINE)
+        assert re.search(rf"^{target}: .*\$\({variable}:%=bench-%\)", text, re.MULTILINE), target
+        assert which.replace("`", "").split(", ") == names.split(), f"{target}: which, on benchmarks/README.md"
+        asked += names.split()
+    assert sorted(asked) == benchmarks()
+    assert {path.stem for path in make_benchmark_tables.RESULTS.glob("*.json")} <= set(asked)
+
+
+def test_every_benchmark_is_on_its_page() -> None:
+    text, scripts = page("benchmarks/README.md"), benchmarks()
     shown = {name for _, name, _ in make_benchmark_tables.REGION.findall(text)}
     assert shown == set(scripts), "each has a section with a place for its figures"
     assert [name for name in scripts if f"`python -m benchmarks.{name} " not in section(text, name)] == []
@@ -144,10 +164,68 @@ def test_the_files_of_the_scale_page_are_sound(tmp_path: Path) -> None:
     fragment, eight, job = (yaml.safe_load(text) for text in blocks("docs/scale.md", "yaml"))
     assert RunConfig.model_validate(fragment).ray.replicas == 8
     assert RunConfig.model_validate(eight).engine == "ray"
-    assert job["spec"]["entrypoint"].startswith("constitutional generate")
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    spec = job["spec"]
+    options = {name for parameter in generate.params for name in parameter.opts}
+    command = spec["entrypoint"].split()
+    assert command[:2] == ["constitutional", "generate"]
+    assert {word for word in command if word.startswith("--")} <= options
+    (workers,) = spec["rayClusterSpec"]["workerGroupSpecs"]
+    assert workers["maxReplicas"] == int(command[command.index("--replicas") + 1]), "a replica for each GPU"
+    for group in (spec["rayClusterSpec"]["headGroupSpec"], workers):
+        (container,) = group["template"]["spec"]["containers"]
+        assert container["resources"]["limits"]["cpu"]
+
+
+@pytest.mark.parametrize("part", ["", "part-aa.jsonl"])
+def test_the_slurm_job_starts_the_driver_as_the_page_says(tmp_path: Path, part: str) -> None:
+    """With the cluster's own commands replaced by ones that write down how they were called."""
     (script,) = blocks("docs/scale.md", "bash")
     (tmp_path / "job").write_text(script)
-    assert subprocess.run(["bash", "-n", str(tmp_path / "job")], check=False).returncode == 0
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "activate").touch()
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    for name, does in {
+        "scontrol": "printf 'node1\nnode2\n'", "sleep": "true", "ray": "true", "srun": 'echo "$@" >> "$HOME/srun"',
+        "constitutional": 'wait; echo "$RAY_ADDRESS $RAY_AUTH_MODE $SRUN_CPUS_PER_TASK $@" > "$HOME/driver"',
+    }.items():  # fmt: skip
+        (bin / name).write_text(f"#!/bin/bash\n{does}\n")
+        (bin / name).chmod(0o755)
+    given = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_JOB_NUM_NODES": "2", "SLURM_CPUS_PER_TASK": "64"}
+    environment = {"HOME": str(tmp_path), "PATH": f"{bin}:{os.environ['PATH']}", **given} | (
+        {"PART": part} if part else {}
+    )
+    done = subprocess.run(["bash", "job"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    more = f" --prompts {part} --out runs/{part}" if part else ""
+    driver = (tmp_path / "driver").read_text().strip()
+    assert driver == f"node1:6379 token 64 generate cluster.yaml --engine ray --replicas 16{more}"
+    assert {word for word in driver.split() if word.startswith("--")} <= {
+        name for parameter in generate.params for name in parameter.opts
+    }
+
+
+def test_the_arithmetic_of_scale_adds_up() -> None:
+    """From the first table to the hours and the money, and to where the driver is full."""
+    text = " ".join(page("docs/scale.md").split())
+    calls = 1 + 6 + 1.5 * (1 + 6) + 12
+    prompt, cached = 200 + 4200 + 9450 + 13200, 0.8 * 4200 + 0.75 * 9450 + 0.8 * 13200
+    generated = 300 + 6 + 1.5 * 300 + 12
+    assert [round(calls, -1), round(prompt, -3), round(cached, -3), round(generated, -1)] == [30, 27000, 21000, 770]
+    hours = 1e6 * (770 + 6000 / 20) / 5000 / 3600
+    assert (round(hours), round(hours / 8, 1), round(hours / 64, 1), round(2 * hours, -1)) == (59, 7.4, 0.9, 120)
+    assert "| 1 M | 0.77 G | 59 | 7.4 h | 0.9 h | 120 |" in text
+    assert round(6000 * 0.15 + 21000 * 0.075 + 770 * 0.60, -2) == 2900
+    assert "≈ 2,900; with `--batch` half of it" in text
+    a_second = int(found.group(1).replace(",", "")) if (found := re.search(r"plan: about ([\d,]+) calls", text)) else 0
+    measured = re.search(r"\| one replica \| [\d,]+ \| [\d.]+ ms \| ([\d,]+) \|", text)
+    assert measured
+    assert a_second == pytest.approx(int(measured.group(1).replace(",", "")) / 2, rel=0.05)
+    prompts = re.search(r"or (\d+) prompts a second at thirty calls each, ([\d.]+) M a day", text)
+    assert prompts
+    assert float(prompts.group(1)) == pytest.approx(a_second / 30, rel=0.05)
+    assert float(prompts.group(2)) == pytest.approx(float(prompts.group(1)) * 86400 / 1e6, rel=0.02)
 
 
 def test_the_examples_of_panels_and_rules_are_valid() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from constitutional.core.messages import ChatRequest, Sampling
+from constitutional.core.messages import ChatRequest, Choice, Sampling
 from constitutional.core.records import Message
 from constitutional.models.vllm import VLLMModel, VLLMOptions
 from constitutional.roles import ModelSetup
@@ -80,6 +80,18 @@ class Reference:
         after = [self.tokenizer.eos_token_id] if end else []
         encode = self.tokenizer.encode
         return sum(self.probability(prompt, encode(word) + after) for word in (text, " " + text))
+
+
+def told_apart(choice: Choice, reference: Reference, text: str) -> None:
+    """Of the options 1, 2 and 10, two begin alike: 1 is the reply that ends there."""
+    prompt = reference.prompt(text)
+    weights = [
+        reference.spelled(prompt, "1", end=True),
+        reference.spelled(prompt, "2"),
+        reference.spelled(prompt, "10"),
+    ]
+    assert choice.probabilities == pytest.approx([w / sum(weights) for w in weights], abs=1e-3)
+    assert choice.mass == pytest.approx(sum(weights), rel=1e-3)
 
 
 @pytest.fixture(scope="session")

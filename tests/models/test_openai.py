@@ -36,7 +36,7 @@ def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(WAY, "sdk", request.param)
 
 
-WAY: dict[str, bool] = {}
+WAY: dict[str, Any] = {}
 
 
 def model(server: Server, **options: Any) -> OpenAIModel:

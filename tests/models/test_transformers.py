@@ -12,10 +12,11 @@ import pytest
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling
 from constitutional.core.records import Message
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
-from constitutional.models.local import Once, fingerprint
+from constitutional.models.local.checkpoint import fingerprint
+from constitutional.models.local.loading import Once
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.roles import ModelSetup
-from tests.models.conftest import Reference, ask
+from tests.models.conftest import Reference, ask, told_apart
 from tests.support.tiny_model import make_tiny_model
 
 if TYPE_CHECKING:
@@ -119,14 +120,7 @@ def test_choices_agree_with_the_logits(tiny_folder: Path, reference: Reference) 
 
 def test_options_that_begin_alike_are_told_apart(tiny_folder: Path, reference: Reference) -> None:
     [choice] = choices(tiny_folder, (NUMBERS, ("1", "2", "10")))
-    prompt = reference.prompt(NUMBERS)
-    weights = [
-        reference.spelled(prompt, "1", end=True),
-        reference.spelled(prompt, "2"),
-        reference.spelled(prompt, "10"),
-    ]
-    assert choice.probabilities == pytest.approx([w / sum(weights) for w in weights], abs=1e-3)
-    assert choice.mass == pytest.approx(sum(weights), rel=1e-3)
+    told_apart(choice, reference, NUMBERS)
 
 
 def test_a_prompt_that_fills_the_context_is_refused(tiny_folder: Path) -> None:

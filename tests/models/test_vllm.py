@@ -11,7 +11,7 @@ from constitutional.errors import ConfigError, ModelUnavailableError, RequestRef
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.models.vllm import VLLMModel, VLLMOptions
 from constitutional.roles import ModelSetup
-from tests.models.conftest import Engine, Reference, ask
+from tests.models.conftest import Engine, Reference, ask, told_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,14 +118,7 @@ def test_choices_agree_with_the_logits(engine: Engine, reference: Reference) -> 
 
 def test_options_that_begin_alike_are_told_apart(engine: Engine, reference: Reference) -> None:
     [choice] = choices(engine, (NUMBERS, ("1", "2", "10")))
-    prompt = reference.prompt(NUMBERS)
-    weights = [
-        reference.spelled(prompt, "1", end=True),
-        reference.spelled(prompt, "2"),
-        reference.spelled(prompt, "10"),
-    ]
-    assert choice.probabilities == pytest.approx([w / sum(weights) for w in weights], abs=1e-3)
-    assert choice.mass == pytest.approx(sum(weights), rel=1e-3)
+    told_apart(choice, reference, NUMBERS)
 
 
 def test_more_options_than_one_request_can_score(engine: Engine, reference: Reference) -> None:

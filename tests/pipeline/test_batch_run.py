@@ -18,8 +18,11 @@ from constitutional.config.run import RunConfig
 from constitutional.dataset.write import write_dataset
 from constitutional.errors import ConfigError, ModelUnavailableError
 from constitutional.ledger import LedgerView, RunFolder
+from constitutional.models.batches.desk import Desk
+from constitutional.pipeline.estimate import estimate
 from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.setup import check
+from constitutional.pipeline.stop import Stop
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunResult
 from tests.support.processes import fingerprint, generate, start, write_prompts
@@ -33,8 +36,8 @@ PROVIDERS = ("openai", "anthropic")
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long nothing must have changed before a batch goes out decides how many there are, and nothing else."""
-    monkeypatch.setattr("constitutional.models.batch.QUIET", 0.05)
-    monkeypatch.setattr("constitutional.models.batch.TICK", 0.01)
+    monkeypatch.setattr("constitutional.models.batches.desk.QUIET", 0.05)
+    monkeypatch.setattr("constitutional.models.batches.desk.TICK", 0.01)
     monkeypatch.setenv("SOME_KEY", "x")
 
 
@@ -48,7 +51,8 @@ def started() -> Iterator[Server]:
 def server(started: Server) -> Iterator[Server]:
     started.reset()
     yield started
-    started.configure(batch_delay=0.0, batch_limit=None, batch_expired=0.0, batch_500=0.0, batch_poison=None, poison=[])
+    started.configure(batch_delay=0.0, batch_limit=None, batch_expired=0.0, batch_500=0.0, batch_poison=None, poison=[],
+                      no_batches=False)  # fmt: skip
 
 
 def configured(folder: Path, server: Server, provider: str, batched: bool, **settings: Any) -> RunConfig:
@@ -168,7 +172,7 @@ def test_a_budget_of_calls_is_exact_and_its_batch_is_waited_for(tmp_path: Path, 
 
 
 def test_a_budget_of_money_keeps_a_batch_small(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("constitutional.models.batch.FEWEST", 4)
+    monkeypatch.setattr("constitutional.models.batches.desk.FEWEST", 4)
     whole = run(tmp_path / "whole", server, "openai", True)
     spent = cost(tmp_path / "whole")
     server.reset()
@@ -216,6 +220,60 @@ def waits(folder: Path) -> bool:
     with LedgerView(path) as view:
         made = view.one("SELECT 1 FROM sqlite_master WHERE name = 'batches'")
         return bool(made and view.one("SELECT count(*) FROM batches WHERE id IS NOT NULL"))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_server_that_takes_no_batches_is_told_apart_from_a_wrong_address(
+    tmp_path: Path, server: Server, provider: str
+) -> None:
+    server.configure(no_batches=True)
+    with pytest.raises(ModelUnavailableError, match=r"takes no batches: leave --batch out, or set `batch: false`"):
+        run(tmp_path, server, provider, True)
+    assert left(tmp_path) == 0
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_plan_says_how_many_batches_are_waited_for_one_after_another(
+    tmp_path: Path, server: Server, provider: str
+) -> None:
+    config = configured(tmp_path, server, provider, True)
+    plan = estimate(config, PluginHost(), tmp_path).batches
+    assert plan is not None
+    run(tmp_path, server, provider, True)
+    assert plan.low <= len(server.stats()["batches"]) <= plan.high
+    again = estimate(config, PluginHost(), tmp_path, tmp_path / "run" / "run.db").batches
+    assert again == (0, 0, plan.at_once), "all of it is in the ledger"
+    assert plan.of(plan.at_once + 1) == (2 * plan.low, 2 * plan.high)
+    assert estimate(configured(tmp_path, server, provider, False), PluginHost(), tmp_path).batches is None
+
+
+def test_a_provider_that_is_gone_is_waited_for_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The display says so: hours of "0 of 23 done" look alike."""
+    desks: list[Desk] = []
+
+    async def look() -> str | None:
+        with serve(batch_delay=3600.0) as gone:
+            config = configured(tmp_path, gone, "openai", True)
+            folder = RunFolder(tmp_path / "run")
+            folder.create()
+            stop = Stop()
+            task = asyncio.create_task(
+                run_prompts(
+                    config, folder, PluginHost(), tmp_path, stop=stop, started=lambda state: desks.extend(state.desks)
+                )
+            )
+            while not (desks and any(batch.id for batch in desks[0].batches.values())):
+                assert not task.done()
+                await asyncio.sleep(0.01)
+        while desks[0].trouble is None:
+            assert not task.done()
+            await asyncio.sleep(0.01)
+        stop.ask()
+        assert (await task).status == "interrupted"
+        return desks[0].trouble
+
+    monkeypatch.setattr("constitutional.models.throttle.FIRST_PAUSE", 0.001)
+    assert "connection failed" in str(asyncio.run(look()))
 
 
 def test_a_model_without_batches_is_told_so(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def cluster() -> Iterator[None]:
     """Started once: runs find it and leave it."""
     ray = pytest.importorskip("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
 
@@ -134,6 +134,30 @@ def test_what_ends_a_run_ends_it_here_too(tmp_path: Path) -> None:
         asyncio.run(run(tmp_path, "run", config.model_copy(update={"models": {"policy": policy}})))
 
 
+def test_what_a_replica_lacks_is_said_to_be_lacking_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is set where the run was started and not where Ray was."""
+    monkeypatch.setenv("ONLY_HERE", "x")
+    policy = {"name": "openai:nobody", "base_url": "http://127.0.0.1:9/v1", "api_key_env": "ONLY_HERE"}
+    config = configured(tmp_path, "ray", ANSWER, ["hello"], models={"policy": policy})
+    with pytest.raises(ModelUnavailableError, match=r"set ONLY_HERE.*on a replica: keys.* are those of its Ray node"):
+        asyncio.run(run(tmp_path, "run", config))
+
+
+def test_a_replica_that_no_node_has_room_for_is_waited_for_and_told_of(tmp_path: Path) -> None:
+    stop, lines = Stop(), []
+
+    async def interrupt(state: RunState, task: asyncio.Task[RunResult]) -> None:
+        while state.pool is None or "nodes hold" not in state.pool.line():
+            assert not task.done()
+            await asyncio.sleep(0.01)
+        lines.append(state.pool.line())
+        stop.ask()
+
+    config = configured(tmp_path, "ray", ANSWER, ["hello"], ray={"replicas": 3, "cpus": 2, "gpus": 1})
+    assert asyncio.run(run(tmp_path, "run", config, interrupt, stop)).status == "interrupted"
+    assert lines == ["0 of 3 replicas (the nodes hold 0: each takes 2 CPU and 1 GPU), 0 prompts in work"]
+
+
 def test_batches_and_replicas_do_not_go_together() -> None:
     model = {"name": "openai:gpt-4o-mini", "batch": True}
     with pytest.raises(ValueError, match=r"engine: ray does not go with models\.policy\.batch"):
@@ -142,6 +166,7 @@ def test_batches_and_replicas_do_not_go_together() -> None:
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ray.is_initialized", lambda: False)
-    config = configured(tmp_path, "ray", ANSWER, ["hello"], ray={"address": "nonsense://x"})
-    with pytest.raises(ConfigError, match="the Ray cluster at nonsense://x cannot be reached"):
-        asyncio.run(run(tmp_path, "run", config))
+    for address in ("nonsense://x", "127.0.0.1:9", "no.such.host.invalid:6379"):
+        config = configured(tmp_path, "ray", ANSWER, ["hello"], ray={"address": address})
+        with pytest.raises(ConfigError, match=f"the Ray cluster at {address} cannot be reached.*RAY_AUTH_MODE"):
+            asyncio.run(run(tmp_path, "run", config))

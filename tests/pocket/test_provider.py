@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 from benchmarks import pocket_base
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.errors import ModelUnavailableError, UnknownNameError
-from constitutional.models.local import fingerprint
+from constitutional.models.local.checkpoint import fingerprint
 from constitutional.plugins import PluginHost
 from constitutional.pocket.pools import sample
 from constitutional.pocket.provider import SHIPPED, folder_of

@@ -127,6 +127,19 @@ def tier(name: str, force: str, *words: str, tolerance: float = 0.0) -> dict[str
     return {"id": name, "force": force, "tolerance": tolerance, "principles": principles}
 
 
+SAFETY, HONESTY, STYLE = (
+    tier("safety", "hard", "bad"),
+    tier("honesty", "strong", "false"),
+    tier("style", "soft", "rude"),
+)
+"""Three tiers, each with one word that violates it."""
+
+
+def label(trace: Trace) -> tuple[str, str]:
+    (pair,) = trace.pairs
+    return pair.chosen.text, pair.rejected.text
+
+
 @dataclass(frozen=True)
 class Run:
     result: RunResult

@@ -15,7 +15,8 @@ import anthropic
 import openai
 import pytest
 
-from tests.support.server import MODEL, Server, serve
+from tests.support.replies import MODEL
+from tests.support.server import Server, serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -283,8 +283,8 @@ def test_a_reporter_that_lacks_a_package_of_its_own_says_which(tmp_path: Path, m
 
 def test_a_reporter_that_fails_is_told_from_the_training(tmp_path: Path, tiny: Path) -> None:
     fault = type("UsageError", (Exception,), {"__module__": "wandb.errors.errors"})
-    work: Any = SimpleNamespace(settings=settings(tmp_path, tiny, report_to=("wandb",)))
     said = r"--report-to wandb: no key; mend that, set WANDB_MODE=offline, or leave"
+    work: Any = SimpleNamespace(settings=settings(tmp_path, tiny, report_to=("wandb",)))
     with pytest.raises(RunStoppedError, match=said), explained(work, None):
         raise fault("no key")
     work = SimpleNamespace(settings=settings(tmp_path, tiny))

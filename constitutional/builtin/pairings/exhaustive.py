@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 
@@ -24,51 +24,46 @@ class MaxMarginOptions(AmongOptions):
     pairs: int = Field(default=1, ge=1, description="So many of the clearest become pairs, no answer twice.")
 
 
-class AllPairs:
+class _EveryTwo:
+    """Rules on every two answers; ``keep`` says which rulings become pairs. Where it keeps none, all say why."""
+
+    def __init__(self, options: AmongOptions, keep: Callable[[list[Ruling]], list[Ruling]]) -> None:
+        self._among: Among = options.among
+        self._keep = keep
+
+    def needs(self, sampled: int, revised: int) -> Needs:
+        among = count(self._among, sampled, revised)
+        return Needs(0, among * (among - 1) // 2)
+
+    async def pair(self, arena: Arena) -> Sequence[Ruling | Reject]:
+        found = candidates(arena, self._among)
+        if (fruitless := found.fruitless) is not None:
+            return fruitless
+        rulings = await _all_rulings(arena, found)
+        return self._keep(rulings) or rulings
+
+
+def all_pairs(setup: Setup) -> _EveryTwo:
     """Every two answers."""
-
-    def __init__(self, setup: Setup) -> None:
-        options: AllPairsOptions = setup.options
-        self._among: Among = options.among
-        self._most = options.most
-
-    def needs(self, sampled: int, revised: int) -> Needs:
-        return _everything(count(self._among, sampled, revised))
-
-    async def pair(self, arena: Arena) -> Sequence[Ruling | Reject]:
-        found = candidates(arena, self._among)
-        if (fruitless := found.fruitless) is not None:
-            return fruitless
-        rulings = await _all_rulings(arena, found)
-        if self._most is None:
-            return rulings
-        kept = clearest(rulings)[: self._most]
-        return kept or rulings
+    options: AllPairsOptions = setup.options
+    most = options.most
+    return _EveryTwo(options, lambda rulings: rulings if most is None else clearest(rulings)[:most])
 
 
-class MaxMargin:
+def max_margin(setup: Setup) -> _EveryTwo:
     """The clearest ruling of all: the judge's own margin decides, not the scorer's."""
+    options: MaxMarginOptions = setup.options
 
-    def __init__(self, setup: Setup) -> None:
-        options: MaxMarginOptions = setup.options
-        self._among: Among = options.among
-        self._pairs = options.pairs
-
-    def needs(self, sampled: int, revised: int) -> Needs:
-        return _everything(count(self._among, sampled, revised))
-
-    async def pair(self, arena: Arena) -> Sequence[Ruling | Reject]:
-        found = candidates(arena, self._among)
-        if (fruitless := found.fruitless) is not None:
-            return fruitless
-        rulings = await _all_rulings(arena, found)
+    def keep(rulings: list[Ruling]) -> list[Ruling]:
         kept: list[Ruling] = []
         used: set[str] = set()
         for ruling in clearest(rulings):
-            if len(kept) < self._pairs and not {ruling.a, ruling.b} & used:
+            if len(kept) < options.pairs and not {ruling.a, ruling.b} & used:
                 kept.append(ruling)
                 used |= {ruling.a, ruling.b}
-        return kept or rulings
+        return kept
+
+    return _EveryTwo(options, keep)
 
 
 def clearest(rulings: Sequence[Ruling]) -> list[Ruling]:
@@ -95,7 +90,3 @@ async def _all_rulings(arena: Arena, found: Candidates) -> list[Ruling]:
     return await asyncio.gather(
         *(arena.compare(found.responses[first], found.responses[second]) for first, second in wanted)
     )
-
-
-def _everything(candidates: int) -> Needs:
-    return Needs(0, candidates * (candidates - 1) // 2)

@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+    from constitutional.cli.structured import Log
     from constitutional.config.run import RunConfig
     from constitutional.ledger import RunFolder
     from constitutional.pipeline.setup import Assembly
+    from constitutional.pipeline.state import RunState
     from constitutional.roles import SetFilter
 
 EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted": 130}
@@ -118,7 +123,7 @@ def command(
         )
     unmeasured = assembly.card is None and not standin
     watched = _Watched(as_json, quiet, metrics_port, log_json)
-    return _generate(config, base, folder, host, assembly.sieve, accept_changes, watched, unmeasured)
+    return _generate(config, base, folder, host, assembly.run_filters, accept_changes, watched, unmeasured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ class _Watched:
 
 
 def _say_of_the_card(assembly: Assembly) -> None:
-    from constitutional.pipeline.admission import card_notes
+    from constitutional.pipeline.judge_card import card_notes
 
     if assembly.card is not None:
         for note in card_notes(assembly.card, assembly.named, assembly.judge_settings):
@@ -168,7 +173,7 @@ def _generate(
     base: Path,
     folder: RunFolder,
     host: Any,
-    sieve: Sequence[SetFilter],
+    run_filters: Sequence[SetFilter],
     accept_changes: bool,
     watched: _Watched,
     unmeasured: bool,
@@ -176,37 +181,33 @@ def _generate(
     import asyncio
     from contextlib import ExitStack
 
-    from constitutional.cli.generate.metrics import Metrics
+    from constitutional.cli.generate.out import say_what_is_out
     from constitutional.cli.generate.resume import check_resume
     from constitutional.cli.generate.summary import log_session, print_result, result_json
     from constitutional.cli.progress import run_with_progress
     from constitutional.cli.structured import Log
     from constitutional.dataset.write import run_warnings, write_dataset
-    from constitutional.pipeline.sieve import sift_run
+    from constitutional.pipeline.run_filters import sift_run
 
     # Arrow's own allocator keeps tens of megabytes that the system's gives back.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     as_json, quiet = watched.as_json, watched.quiet
-    log, started = Log() if watched.log_json else None, None
+    log = Log() if watched.log_json else None
     folder.create()
     with ExitStack() as stack:
-        if watched.metrics_port is not None:
-            metrics = stack.enter_context(Metrics(watched.metrics_port))
-            started = metrics.begin
-            if log is not None:
-                log.say("metrics", address=metrics.address)
-            elif not quiet:
-                click.echo(f"metrics: {metrics.address}", err=True)
+        started = _metrics(stack, watched, log)
         stack.enter_context(folder.lock())
         if folder.started:
             check_resume(config, base, folder, host, accept=accept_changes, quiet=quiet)
+            if not quiet:
+                say_what_is_out(config, folder.ledger)
         _save_config(config, base, folder)
         result, state, now = asyncio.run(
             run_with_progress(config, folder, host, base, quiet=quiet, log=log, started=started)
         )
         if not now:
             complete = result.status == "complete"
-            result = result.without(sift_run(folder, sieve, complete=complete))
+            result = result.without(sift_run(folder, run_filters, complete=complete))
             write_dataset(folder, complete=complete)
         first = log_session(folder, result, state)
         if log is not None:
@@ -215,6 +216,20 @@ def _generate(
     if unmeasured and first and result.pairs and not quiet:
         _say_how_to_measure(folder)
     return EXIT_CODES[result.status]
+
+
+def _metrics(stack: ExitStack, watched: _Watched, log: Log | None) -> Callable[[RunState], None] | None:
+    """Served until the stack is left, where they are wanted; what is returned tells them that the run begins."""
+    from constitutional.cli.generate.metrics import Metrics
+
+    if watched.metrics_port is None:
+        return None
+    metrics = stack.enter_context(Metrics(watched.metrics_port))
+    if log is not None:
+        log.say("metrics", address=metrics.address)
+    elif not watched.quiet:
+        click.echo(f"metrics: {metrics.address}", err=True)
+    return metrics.begin
 
 
 def _save_config(config: RunConfig, base: Path, folder: RunFolder) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from constitutional.cli.generate.out import batches_out, shown_batch
 from constitutional.config.run import ROLES, RunConfig
 from constitutional.pipeline.constitution import read_constitution
 from constitutional.pipeline.counting import Load
-from constitutional.pipeline.estimate import Estimate, StrategyPlan, estimate
+from constitutional.pipeline.estimate import BatchPlan, Estimate, StrategyPlan, estimate
 from constitutional.pipeline.models import model_config
 from constitutional.pipeline.setup import rounds_of
 from constitutional.plugins import PluginHost
@@ -31,6 +32,10 @@ def show_plan(config: RunConfig, host: PluginHost, base: Path, ledger: Path | No
         f"strategy      {config.strategy.plugin}, {config.responses} responses, {rounds_of(config, constitution)} rounds"
     )
     click.echo(f"  {_asks(made.strategy)}")
+    if made.batches is not None:
+        click.echo(f"batches       {_waits(made.batches, made.prompts, config.batch.max_wait)}")
+    for batch in batches_out(ledger) if ledger is not None else ():
+        click.echo(f"  out at {shown_batch(batch)}")
     click.echo(f"out           {config.out}")
     click.echo("")
     head = ("role", "model", "calls", "in the ledger", "prompt tokens", "completion", "cost")
@@ -62,6 +67,16 @@ def _asks(plan: StrategyPlan) -> str:
     if plan.said:
         return f"per prompt up to {asked}, each under every principle that applies"
     return f"it does not say how much it asks; per prompt {asked} at the very most"
+
+
+def _waits(plan: BatchPlan, prompts: int | None, hours: float | None) -> str:
+    low, high = plan.of(prompts or 1)
+    if not high:
+        return "none: what would be asked by them is in the ledger"
+    turns = f", {plan.at_once:,} prompts at a time" if (prompts or 1) > plan.at_once else ""
+    each = f"minutes to {24 if hours is None else hours:g} hours each"
+    many = f"{low:,}–{high:,}" if low != high else f"{low:,}"
+    return f"{many} one after another{turns}, {each}"
 
 
 def priced(config: RunConfig, role: str) -> bool:
@@ -121,6 +136,7 @@ def _as_json(made: Estimate) -> dict[str, object]:
             "low": made.strategy.low._asdict(),
             "high": made.strategy.high._asdict(),
         },
+        "batches": None if made.batches is None else made.batches._asdict(),
         "low": scaled(made.low),
         "high": scaled(made.high),
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from constitutional.cli.generate.out import batch_json, batches_out, shown_batch
 from constitutional.core.plain import one_line, plain
 from constitutional.core.records import Reason
 from constitutional.ledger import RunFolder
@@ -43,6 +44,7 @@ def result_json(folder: RunFolder, result: RunResult, state: RunState, warnings:
         "calls_made": result.calls_made,
         "calls_reused": result.calls_reused,
         "roles": roles,
+        "batches_out": [batch_json(batch) for batch in batches_out(folder.ledger)],
         "warnings": list(warnings),
     }
 
@@ -80,5 +82,8 @@ def print_result(
         click.echo(f"  watch: {one_line(warning)}")
     if folder.dataset.is_dir():
         click.echo(f"dataset: {folder.dataset}")
+    for batch in batches_out(folder.ledger):
+        then = "nothing needs it any more" if result.status == "complete" else "the same command again collects it"
+        click.echo(f"still out at {shown_batch(batch)}; it goes on there, and costs what it answers: {then}")
     if result.status != "complete" and state.seen != state.total:
         click.echo("run the same command again to go on where it stopped")

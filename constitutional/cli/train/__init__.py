@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from constitutional.cli.grouped import Grouped
+from constitutional.cli.saying import saying
 from constitutional.cli.train.show import show_plan, show_result
 from constitutional.errors import EXIT_INTERRUPTED, EXIT_TOO_MANY_FAILURES
 
@@ -150,7 +151,7 @@ def command(source: str, dry_run: bool, as_json: bool, quiet: bool, **flags: Any
     RUN|DATASET is a run folder, a dataset folder or file, or a Hub id. Same command again: it resumes, or is done.
     """
     settings = settings_of(source, flags)
-    say = _silent if quiet else _say
+    say = saying(quiet)
     if dry_run:
         return show_plan(settings, as_json)
     if settings.launcher is not None:
@@ -212,11 +213,3 @@ def _launched(settings: TrainSettings, as_json: bool) -> int:
         result = TrainResult("interrupted", folder.path, folder.plan or {})
     show_result(result, as_json)
     return EXIT_CODES["stopped" if stopped_by_guard(result.record) else result.status]
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
-
-
-def _silent(_: str) -> None:
-    pass

@@ -7,14 +7,17 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from constitutional.config.run import RunConfig
-from constitutional.errors import ConfigError, MissingExtraError
+from constitutional.errors import ConfigError, MissingExtraError, first_line
 from constitutional.pipeline.ray.replica import Replica
 
+ANSWERS = 10.0
+"""Seconds that a cluster has to take a connection. Ray itself tries for minutes, and hears no Ctrl-C meanwhile."""
 GPU_PROVIDERS = ("vllm:", "transformers:")
 
 
@@ -22,9 +25,14 @@ class Cluster:
     def __init__(self, config: RunConfig) -> None:
         self._config = config
         self._connected = False
+        self._own = False
+        """It was started for this run, and gets no more nodes."""
         self._remote: Any = None
         self._stdout = contextlib.redirect_stdout(sys.stderr)
         """Ray reports lost processes there, and standard output is for results."""
+        self._needs: dict[str, float] = {}
+        self.room = config.ray.replicas
+        """How many replicas the nodes hold that are there, were they empty; as of the last ``look``."""
 
     async def join(self) -> None:
         ray = _ray()
@@ -35,6 +43,13 @@ class Cluster:
             signal.signal(signal.SIGTERM, before)
         settings = self._config.ray
         gpus = self._gpus(ray) if settings.gpus is None else settings.gpus
+        self._needs = {kind: need for kind, need in (("CPU", settings.cpus), ("GPU", gpus)) if need}
+        await self.look()
+        if self._own and not self.room:
+            raise ConfigError(
+                f"engine: ray: a replica takes {self.needs}, and this machine has less: lower `ray.cpus` or `ray.gpus`, or "
+                "name a cluster with `ray.address`"
+            )
         self._remote = ray.remote(Replica).options(
             num_cpus=settings.cpus, num_gpus=gpus, max_restarts=0, max_concurrency=100_000
         )
@@ -42,6 +57,17 @@ class Cluster:
     def actor(self, config: str, base: str, constitution: str) -> Any:
         """A new ``Replica``, which begins as soon as the cluster has room for it."""
         return self._remote.remote(config, base, constitution)
+
+    @property
+    def needs(self) -> str:
+        """What one replica takes."""
+        return " and ".join(f"{need:g} {kind}" for kind, need in self._needs.items()) or "nothing"
+
+    async def look(self) -> None:
+        """What nodes there are now: an autoscaler may have added some."""
+        nodes = await asyncio.to_thread(_ray().nodes)
+        if self._needs:
+            self.room = sum(fitting(node["Resources"], self._needs) for node in nodes if node["Alive"])
 
     async def leave(self, actors: Sequence[Any]) -> None:
         """Ends those too."""
@@ -57,17 +83,25 @@ class Cluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         address = self._config.ray.address or os.environ.get("RAY_ADDRESS")
+        self._own = not address
         quiet = {"configure_logging": True, "logging_level": logging.ERROR, "log_to_driver": False}
         try:
             if address:
+                knock(address)
                 ray.init(address=address, **quiet)
             else:
                 # As many as were asked for, also on a machine with fewer cores: they share them.
                 wanted = max(os.cpu_count() or 1, round(self._config.ray.replicas * self._config.ray.cpus))
-                ray.init(num_cpus=wanted, include_dashboard=False, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            where = f"the Ray cluster at {address}" if address else "Ray on this machine"
-            raise ConfigError(f"engine: ray: {where} cannot be reached: {first_line(error)}") from error
+                # "local": without it Ray joins whatever other Ray runs here, another run's also.
+                ray.init(address="local", num_cpus=wanted, include_dashboard=False, **quiet)
+        except (OSError, ValueError, RuntimeError) as error:
+            if not address:
+                raise ConfigError(f"engine: ray: Ray does not start on this machine: {first_line(error)}") from error
+            raise ConfigError(
+                f"engine: ray: the Ray cluster at {address} cannot be reached: {first_line(error).rstrip('.')}. Is "
+                "`ray start --head` running there? If it asks for a token, set RAY_AUTH_MODE=token here too. Without "
+                "`ray.address` and RAY_ADDRESS the run starts a Ray of its own"
+            ) from error
         self._connected = True
 
     def _gpus(self, ray: Any) -> float:
@@ -76,9 +110,16 @@ class Cluster:
         return 1.0 if loads and ray.cluster_resources().get("GPU", 0) else 0.0
 
 
-def first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def knock(address: str) -> None:
+    """Raise OSError where nobody takes a connection at ``host:port``. Of other addresses Ray itself finds out."""
+    host, _, port = address.rpartition(":")
+    if "/" not in address and host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), ANSWERS).close()
+
+
+def fitting(has: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    """How many that take so much a node holds."""
+    return min(int(has.get(kind, 0) / need + 1e-9) for kind, need in needs.items())
 
 
 def _ray() -> Any:

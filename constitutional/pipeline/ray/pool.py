@@ -22,11 +22,11 @@ from constitutional.config.run import RunConfig
 from constitutional.core.codec import from_json, to_json
 from constitutional.core.messages import Usage
 from constitutional.core.records import Prompt, Reason, Reject, Trace
-from constitutional.errors import ConstitutionalError, PluginError, RunStoppedError
+from constitutional.errors import ConstitutionalError, ModelUnavailableError, PluginError, RunStoppedError, first_line
 from constitutional.ledger import CallRow, Ledger
 from constitutional.models.base import NoLogprobs
 from constitutional.models.meter import Meter
-from constitutional.pipeline.ray.cluster import Cluster, first_line
+from constitutional.pipeline.ray.cluster import Cluster
 from constitutional.pipeline.ray.far import ALONE_AFTER, Far, Job, ReplicaLost, settle
 from constitutional.pipeline.ray.wire import (
     Asked,
@@ -45,6 +45,8 @@ from constitutional.pipeline.setup import Assembly
 
 IN_WORK = 2
 """Prompts that a replica has per call in flight, as in ``run``."""
+LOOK = 10.0
+"""Seconds between two looks at how many replicas the cluster has room for."""
 STILLBORN = 3
 """Replicas that may die one after another before any was ready."""
 
@@ -67,6 +69,7 @@ class RayPool:
         self._wants: set[asyncio.Task[None]] = set()
         self._stillborn = 0
         self._lost = 0
+        self._looking: asyncio.Task[None] | None = None
         self._why: str | None = None
         self._fault: BaseException | None = None
 
@@ -78,10 +81,15 @@ class RayPool:
         ready = sum(replica.ready for replica in self._replicas)
         work = sum(len(replica.jobs) for replica in self._replicas)
         lost = f", {self._lost} lost" if self._lost else ""
-        return f"{ready} of {self._config.ray.replicas} replicas, {work} prompts in work{lost}"
+        wanted, room = self._config.ray.replicas, self._cluster.room
+        tight = (
+            f" (the nodes hold {room}: each takes {self._cluster.needs})" if ready < wanted and room < wanted else ""
+        )
+        return f"{ready} of {wanted} replicas{tight}, {work} prompts in work{lost}"
 
     async def start(self) -> None:
         await self._cluster.join()
+        self._looking = asyncio.get_running_loop().create_task(self._look())
         for _ in range(self._config.ray.replicas):
             self._add()
 
@@ -109,7 +117,15 @@ class RayPool:
         for replica in self._replicas:
             replica.say(Halt(why))
 
+    async def _look(self) -> None:
+        with contextlib.suppress(Exception):  # only what is shown depends on it
+            while True:
+                await asyncio.sleep(LOOK)
+                await self._cluster.look()
+
     async def aclose(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
         for task in (*self._served, *self._wants):
             task.cancel()
         await asyncio.gather(*self._served, *self._wants, return_exceptions=True)
@@ -152,7 +168,7 @@ class RayPool:
         except RayActorError as error:
             self._gone(replica, error)
         except RayTaskError as error:
-            raise error.cause if isinstance(error.cause, ConstitutionalError) else _broken(error) from error
+            raise _there(error.cause) if isinstance(error.cause, ConstitutionalError) else _broken(error) from error
 
     def _check(self, home: Home) -> None:
         if home.plan != self._assembly.plan:
@@ -209,7 +225,7 @@ class RayPool:
                         self._meter.reused(role, model)
                 self._end(replica, number, from_json(Trace, trace))
             case Ended(number, error):
-                self._end(replica, number, error)
+                self._end(replica, number, _there(error))
 
     def _end(self, replica: Far, number: int, result: Trace | Exception) -> None:
         job = replica.jobs.pop(number, None)
@@ -284,6 +300,14 @@ class RayPool:
         jobs = [*self._waiting, *self._suspects, *(job for replica in self._replicas for job in replica.jobs.values())]
         for job in jobs:
             settle(job.done, error)
+
+
+def _there(error: Exception) -> Exception:
+    """What a replica lacks may be right here: this process was asked for the same things before."""
+    if isinstance(error, RunStoppedError) or not isinstance(error, ConstitutionalError):
+        return error
+    words = f"{error} (on a replica: keys, packages and files are those of its Ray node, and not of this process)"
+    return ModelUnavailableError(words) if isinstance(error, ModelUnavailableError) else PluginError(words)
 
 
 def _broken(error: BaseException) -> PluginError:

@@ -12,7 +12,7 @@ from constitutional.ledger.copy import copy_ledger
 from constitutional.ledger.rows import MetaRow, Row
 from constitutional.ledger.writer import Writer
 from constitutional.pipeline.run import metas
-from constitutional.pipeline.sieve import sift_run
+from constitutional.pipeline.run_filters import sift_run
 from constitutional.pipeline.strategies.tried import Tried
 
 INCOMPLETE = "incomplete"
@@ -40,7 +40,7 @@ def retell(source: RunFolder, target: RunFolder, config: RunConfig, tried: Tried
         raise LedgerError(str(writer.error))
     part.rename(target.ledger)
     complete = status == "complete"
-    sift_run(target, (tried.unused or tried.assembly).sieve, complete=complete)
+    sift_run(target, (tried.unused or tried.assembly).run_filters, complete=complete)
     return complete
 
 

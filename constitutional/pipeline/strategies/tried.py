@@ -19,8 +19,8 @@ from constitutional.core.constitution import Constitution
 from constitutional.core.records import Reason, Reject, Trace
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, without
+from constitutional.pipeline.run_filters import sift
 from constitutional.pipeline.setup import Assembly
-from constitutional.pipeline.sieve import sift
 from constitutional.pipeline.strategies.replay import Replay, Replayed
 from constitutional.pipeline.trace import answered_part
 from constitutional.plugins import PluginHost
@@ -107,15 +107,15 @@ def try_strategies(
         Tried(
             strategy,
             assembly,
-            kept=Kept() if keep or assembly.sieve else None,
+            kept=Kept() if keep or assembly.run_filters else None,
             unused=replay.assembled(strategy) if keep else None,
         )
         for strategy, assembly in zip(strategies, replay.assemblies, strict=True)
     ]
     asyncio.run(_try(replay, found, traces, see))
     for number, one in enumerate(found):
-        if one.assembly.sieve and one.kept is not None:
-            for trace, drops in sift(functools.partial(_traces, one.kept), one.assembly.sieve):
+        if one.assembly.run_filters and one.kept is not None:
+            for trace, drops in sift(functools.partial(_traces, one.kept), one.assembly.run_filters):
                 see(number, without(trace, drops))
     return found
 
@@ -126,7 +126,7 @@ async def _try(replay: Replay, found: list[Tried], traces: Iterable[Placed], see
             made = one.take(trace, replayed)
             if one.kept is not None:
                 one.kept.add(position, made)
-            if not one.assembly.sieve:
+            if not one.assembly.run_filters:
                 see(number, made)
 
 

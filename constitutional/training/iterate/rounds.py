@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,10 +23,11 @@ from constitutional.evaluation.run import evaluate_with
 from constitutional.evaluation.settings import EvaluateSettings
 from constitutional.ledger import LedgerView, RunFolder, create_or_check
 from constitutional.pipeline.run import run_prompts
+from constitutional.pipeline.run_filters import sift_run
 from constitutional.pipeline.setup import check
-from constitutional.pipeline.sieve import sift_run
 from constitutional.pipeline.stop import Stop, on_interrupt
 from constitutional.plugins import PluginHost
+from constitutional.saying import Say
 from constitutional.training.data import NothingToTrainOnError
 from constitutional.training.folder import read_json, write_json
 from constitutional.training.iterate.decide import Round, improvement
@@ -37,7 +38,6 @@ from constitutional.training.run import TrainResult, train
 from constitutional.training.sources import Source
 from constitutional.whole import write_whole
 
-Say = Callable[[str], None]
 TAKEN = "taken.json"
 """How much of a round's evaluation was asked by the round before."""
 PINNED = ("critic", "reviser", "judge", "scorer")
@@ -200,7 +200,7 @@ def _generate(turn: Turn) -> None:
             raise BudgetError(result.message)
         if result.status != "complete":
             raise RunStoppedError(f"round {turn.number}: {result.message}")
-        sift_run(folder, assembly.sieve, complete=True)
+        sift_run(folder, assembly.run_filters, complete=True)
         write_dataset(folder, complete=True)
     turn.say(f"round {turn.number}: {result.prompts:,} prompts, {result.pairs:,} pairs, {result.calls_made:,} calls")
 

@@ -5,7 +5,7 @@ The same command again goes on where it was; with more ``--rounds`` it adds some
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from constitutional.core.digest import digest
 from constitutional.core.records import Prompt
 from constitutional.errors import UsageError
 from constitutional.ledger.folder import RunLock
+from constitutional.saying import Say, quiet
 from constitutional.training.folder import read_json, write_json
 from constitutional.training.iterate.decide import Round, best_round, next_ratio, why_stop
 from constitutional.training.iterate.page import iterate_page
@@ -27,7 +28,6 @@ from constitutional.whole import writing
 FEW = 50
 """Held-out prompts. Published comparisons have hundreds."""
 INTERRUPTED = "interrupted: the same command goes on from here"
-Say = Callable[[str], None]
 FORMAT = 1
 PLAN, RECORD, PAGE, BEST = "plan.json", "iterate.json", "index.html", "best"
 
@@ -39,10 +39,6 @@ class IterateResult:
     status: str
     out: Path
     record: dict[str, Any]
-
-
-def quiet(_: str) -> None:
-    """Says nothing."""
 
 
 def iterate(settings: IterateSettings, say: Say = quiet) -> IterateResult:

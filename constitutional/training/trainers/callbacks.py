@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from constitutional.saying import Say
 from constitutional.training.folder import COMPLETE
 from constitutional.training.guards.watch import FIRED_BY
 from constitutional.training.processes import any_process, wait_for_all
 from constitutional.training.stop import INTERRUPTED, Stop
-
-Say = Callable[[str], None]
 
 
 class LogFile(TrainerCallback):  # type: ignore[misc]

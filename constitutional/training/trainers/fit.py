@@ -11,7 +11,7 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 
 from constitutional.errors import RunStoppedError
-from constitutional.models.local import in_one_line
+from constitutional.models.local.loading import in_one_line
 from constitutional.training.guards.spec import specs
 from constitutional.training.guards.watch import Watch, ended_by_guard
 from constitutional.training.stages import Outcome, Work

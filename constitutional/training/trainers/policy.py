@@ -11,8 +11,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RunStoppedError
-from constitutional.models.local import fingerprint, in_one_line, why_not_loaded
-from constitutional.models.there import base_of_adapter, check_there, no_config
+from constitutional.models.local.checkpoint import fingerprint
+from constitutional.models.local.loading import in_one_line, why_not_loaded
+from constitutional.models.local.there import base_of_adapter, check_there, no_config
 from constitutional.pocket.provider import folder_of
 from constitutional.training.folder import is_adapter
 from constitutional.training.settings import TrainSettings

@@ -13,7 +13,7 @@ from constitutional.builtin.judges.rubric_reply import difference, read_reply
 from constitutional.core.messages import ChatRequest
 from constitutional.errors import ConfigError
 from tests.support.judging import Bench, Mind, shown, thinking
-from tests.support.server import conforming
+from tests.support.replies import conforming
 
 NAMES = ("principle", "accuracy", "helpfulness")
 GRADES = {"principle": (8.0, 3.0), "accuracy": (7.0, 7.0)}

@@ -99,6 +99,17 @@ def test_where_the_statistic_is_undefined() -> None:
     assert known(bootstrap([1, 2, 3, 4, 100], median)).value == 3
 
 
+def test_pairing_takes_out_what_both_have_in_common() -> None:
+    chance = random.Random(2)
+    common = [chance.gauss(0, 10) for _ in range(300)]
+    ys = [value + chance.gauss(0, 1) for value in common]
+    xs = [value + 0.5 + chance.gauss(0, 1) for value in common]
+    found = known(bootstrap_mean([x - y for x, y in zip(xs, ys, strict=True)]))
+    assert 0 < found.low < 0.5 < found.high < 1
+    turned = known(bootstrap_mean([y - x for x, y in zip(xs, ys, strict=True)]))
+    assert turned.value == pytest.approx(-found.value)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from((0.8, 0.95)))
 def test_wilson_is_scipys(score: tuple[int, int], level: float) -> None:
@@ -121,6 +132,7 @@ def test_wilson_at_its_ends() -> None:
 def test_the_sign_test_is_scipys(wins: int, losses: int) -> None:
     expected = binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
     assert sign_test(wins, losses) == pytest.approx(expected, rel=1e-9)
+    assert sign_test(losses, wins) == sign_test(wins, losses)
 
 
 def test_large_scores() -> None:

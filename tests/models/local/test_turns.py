@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from constitutional.models.turns import Turns
+from constitutional.models.local.turns import Turns
 
 
 @dataclass(eq=False)

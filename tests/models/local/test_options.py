@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from constitutional.core.messages import Choice, Usage
 from constitutional.errors import RequestRefusedError
-from constitutional.models.options import Answer, Tokens, choose, spellings
+from constitutional.models.local.options import Answer, Tokens, choose, spellings
 
 END = 999
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from constitutional.errors import ModelUnavailableError, RequestRefusedError
-from constitutional.models.engine import ALONE_AFTER, MOST_BARREN, Engine, EngineDied, Gate
+from constitutional.models.local.revival import ALONE_AFTER, MOST_BARREN, Engine, EngineDied, Gate
 
 
 @dataclass(eq=False)

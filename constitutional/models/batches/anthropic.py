@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from constitutional.errors import ModelError, TransientError
-from constitutional.models.base import BatchLimits, BatchLine, BatchStatus
-from constitutional.models.batch_lines import LATEST, UPLOAD_SECONDS, among_latest, as_if_direct, joined
+from constitutional.models.batches.api import BatchLimits, BatchLine, BatchStatus
+from constitutional.models.batches.lines import LATEST, UPLOAD_SECONDS, among_latest, as_if_direct, joined
 
 if TYPE_CHECKING:
     from constitutional.models.anthropic import AnthropicModel
@@ -25,7 +25,7 @@ STATUS = {
 
 
 class AnthropicBatches:
-    """Implements ``base.BatchApi``."""
+    """Implements ``api.BatchApi``."""
 
     def __init__(self, model: AnthropicModel) -> None:
         self._model = model

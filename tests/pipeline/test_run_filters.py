@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from constitutional.core.records import Drop, Message, Pair, Prompt, Response, Ruling, Trace
 from constitutional.errors import PluginError
 from constitutional.ledger.sifted import without
-from constitutional.pipeline.sieve import sift
+from constitutional.pipeline.run_filters import sift
 from constitutional.roles import Dropped, SetFilter
 
 

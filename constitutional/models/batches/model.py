@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice
 from constitutional.errors import TransientError
-from constitutional.models.base import BatchingModel, ChatModel
-from constitutional.models.batch import SHARE, AgainError, Desk, GivenUpError
+from constitutional.models.base import ChatModel
+from constitutional.models.batches.api import BatchingModel
+from constitutional.models.batches.desk import AgainError, Desk, GivenUpError
+from constitutional.models.batches.purse import SHARE
 from constitutional.models.throttle import Throttle
 
 R = TypeVar("R", ChatReply, Choice)

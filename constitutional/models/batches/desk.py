@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from constitutional.core.digest import digest
-from constitutional.core.messages import Usage
 from constitutional.errors import (
     ModelError,
     ModelUnavailableError,
@@ -23,18 +22,16 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.ledger import BatchJournal, SentBatch
-from constitutional.models.base import BatchApi, BatchLine, BatchStatus, Post
+from constitutional.models.batches.api import BatchApi, BatchLine, BatchStatus, Post
+from constitutional.models.batches.claims import Claims
+from constitutional.models.batches.patient import Patient, Waits
+from constitutional.models.batches.purse import Purse
 from constitutional.models.groups import joined_a_batch
-from constitutional.models.meter import Meter, Price
-from constitutional.models.throttle import Throttle
 
-SHARE = 0.5
-"""What a batch costs, of the price of the same calls made directly: at OpenAI and at Anthropic."""
 TICK, QUIET = 0.05, 0.5
 """Seconds: how often it is looked whether a batch should go out, and for how long nothing must have changed."""
 LONGEST_GATHER = 600.0
 """Seconds that a request waits for others at most, where something else is always going on."""
-FIRST_POLL = 5.0
 FEWEST = 100
 """Requests that go out although the budget may not cover them all: the last of it would go in ever smaller batches."""
 AT_ONCE = 500
@@ -47,31 +44,6 @@ class AgainError(ModelError):
 
 class GivenUpError(ModelError):
     """This request's batch took too long: ask directly."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """``max_wait`` and ``poll`` are seconds; a batch is looked at often at first and then every ``poll``."""
-
-    max_wait: float | None = None
-    poll: float = 60.0
-
-
-@dataclass(slots=True)
-class Purse:
-    """What is left of ``max_cost``, counting what is out as if every reply were as long as it may be."""
-
-    meter: Meter
-    price: Price
-    out: float = 0.0
-
-    def most(self, body: dict[str, Any], size: int) -> float:
-        longest = int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
-        return self.price.of(Usage(size // 3, longest, share=SHARE))
-
-    @property
-    def left(self) -> float | None:
-        return None if self.meter.max_cost is None else self.meter.max_cost - self.meter.cost - self.out
 
 
 @dataclass(slots=True)
@@ -102,18 +74,16 @@ class Desk:
         """Requests that wait for a reply."""
         self.out: dict[str, BatchStatus] = {}
         """Token of a batch that is out → how far it is."""
-        self.sizes: dict[str, int] = {}
+        self.batches: dict[str, SentBatch] = {}
+        """By their tokens."""
         self._api = api
         self._journal = journal
         self._busy = busy
         self._waits = waits
         self._purse = purse
         self._queue: dict[str, _Queued] = {}
-        self._claims: dict[str, list[asyncio.Future[Any]]] = {}
-        """Requests of batches that are out → who waits for them."""
-        self._sent: dict[str, SentBatch] = {}
-        """Request → the batch in which it is out."""
-        self._calls = Throttle(4)
+        self._claims = Claims()
+        self._provider = Patient(api, waits)
         self._most = api.limits.requests
         self._hold_until = 0.0
         self._arrived = 0.0
@@ -125,16 +95,21 @@ class Desk:
     def queued(self) -> int:
         return len(self._queue)
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the provider cannot be asked at the moment."""
+        return self._provider.trouble
+
     async def post(self, body: dict[str, Any], sample: int) -> Any:
-        """The JSON of the reply, from whichever batch brings it. Implements ``base.Post``."""
+        """The JSON of the reply, from whichever batch brings it. Implements ``api.Post``."""
         if self._left is not None:
             raise RunStoppedError(self._left)
         loop = asyncio.get_running_loop()
         self._start()
         name = digest([sample, body])
         waiter: asyncio.Future[Any] = loop.create_future()
-        if (sent := self._sent.get(name)) is not None:
-            self._claims.setdefault(name, []).append(waiter)
+        if (sent := self._claims.batch_of(name)) is not None:
+            self._claims.claim(name, [waiter])
             if sent.token not in self.out:
                 self._follow(sent)
         else:
@@ -152,9 +127,9 @@ class Desk:
 
     async def scout(self, ask: Post, body: dict[str, Any], sample: int) -> Any:
         """Ask directly. ``AgainError`` where an earlier session has sent this very request in a batch: then it had found
-        out what a scout finds out. Implements ``base.Post``."""
+        out what a scout finds out. Implements ``api.Post``."""
         self._start()
-        if digest([sample, body]) in self._sent:
+        if self._claims.batch_of(digest([sample, body])) is not None:
             raise AgainError(f"{self.model}: in a batch already")
         return await ask(body, sample)
 
@@ -177,7 +152,7 @@ class Desk:
     def _start(self) -> None:
         if self._worker is None:
             for batch in self._journal.open():
-                self._sent |= dict.fromkeys(batch.names, batch)
+                self._claims.send(batch)
                 self._follow(batch)
             self._worker = asyncio.get_running_loop().create_task(self._guarded(self._work()))
 
@@ -206,33 +181,26 @@ class Desk:
             self._hold_until = asyncio.get_running_loop().time() + TICK
             return
         for name, item in taken.items():
-            self._claims[name] = item.waiters
+            self._claims.claim(name, item.waiters)
         await self._send_these(taken)
 
     async def _send_these(self, taken: dict[str, _Queued]) -> None:
         """A batch that is refused as it is sent is halved: one bad request costs itself alone."""
         batch = await self._journal.begin(taken)
-        self._sent |= dict.fromkeys(taken, batch)
+        self._claims.send(batch)
         cost = sum(item.most for item in taken.values())
         self._purse.out += cost
-        tried = False
-
-        async def submit() -> str:
-            nonlocal tried
-            found = await self._api.find(batch.token, batch.at, batch.requests) if tried else None
-            tried = True
-            lines = (self._api.line(name, item.body) for name, item in taken.items())
-            return found or await self._api.submit(lines, batch.token)
-
         try:
-            await self._journal.sent(batch, await self._calls.call(submit))
+            name = await self._provider.submit(
+                batch, lambda: (self._api.line(name, item.body) for name, item in taken.items())
+            )
+            await self._journal.sent(batch, name)
         except RequestRefusedError as error:
             self._purse.out -= cost
             if len(taken) == 1:
                 await self._forget(batch, error)
                 return
-            for name in taken:
-                del self._sent[name]
+            self._claims.recall(taken)
             await self._journal.settle(batch, set(batch.names))
             names = list(taken)
             for half in (names[: len(names) // 2], names[len(names) // 2 :]):
@@ -259,7 +227,7 @@ class Desk:
 
     def _follow(self, batch: SentBatch, cost: float = 0.0) -> None:
         self.out[batch.token] = BatchStatus(False)
-        self.sizes[batch.token] = batch.requests
+        self.batches[batch.token] = batch
         task = asyncio.get_running_loop().create_task(self._guarded(self._collect(batch, cost)))
         self._followers.add(task)
         task.add_done_callback(self._followers.discard)
@@ -268,7 +236,7 @@ class Desk:
         try:
             if batch.id is None and not await self._found(batch):
                 return
-            status, given_up = await self._ended(batch)
+            status, given_up = await self._provider.ended(batch, lambda seen: self.out.update({batch.token: seen}))
             while not self._all_wait(batch):  # noqa: ASYNC110 - a quiet moment is no event
                 await asyncio.sleep(TICK)
             if status.refused is not None:
@@ -285,7 +253,7 @@ class Desk:
 
     async def _found(self, batch: SentBatch) -> bool:
         """Whether a batch that an earlier session meant to send was sent."""
-        name = await self._patiently(lambda: self._api.find(batch.token, batch.at, batch.requests))
+        name = await self._provider.find(batch)
         if name is not None:
             await self._journal.sent(batch, name)
             return True
@@ -295,36 +263,6 @@ class Desk:
     def _all_wait(self, batch: SentBatch) -> bool:
         """Of a batch that an earlier session sent, the prompts have to come first to where they waited."""
         return all(name in self._claims for name in batch.names) or self._lull()
-
-    async def _ended(self, batch: SentBatch) -> tuple[BatchStatus, bool]:
-        """The status at its end, and whether it was cancelled for taking too long."""
-        loop = asyncio.get_running_loop()
-        pause, given_up = min(FIRST_POLL, self._waits.poll), False
-        began = loop.time()
-        while True:
-            try:
-                status = await self._patiently(lambda: self._api.look(str(batch.id)))
-            except ModelUnavailableError as error:
-                if "unknown model or address" not in error.message:
-                    raise
-                return BatchStatus(True), given_up
-            self.out[batch.token] = status
-            if status.ended:
-                return status, given_up
-            if not given_up and self._waits.max_wait is not None and loop.time() - began >= self._waits.max_wait:
-                given_up = True
-                await self._patiently(lambda: self._api.cancel(str(batch.id)))
-                continue
-            await asyncio.sleep(pause)
-            pause = min(self._waits.poll, pause * 1.5)
-
-    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """A batch outlives an hour without a network."""
-        while True:
-            try:
-                return await self._calls.call(ask)
-            except TransientError:
-                await asyncio.sleep(self._waits.poll)
 
     async def _hand_on(self, batch: SentBatch, status: BatchStatus, given_up: bool) -> None:
         """Give each reply to whoever waits for it. One that nobody waits for yet stays at the provider, and is fetched
@@ -341,17 +279,16 @@ class Desk:
                 if line.name not in unanswered or (line.data is None and line.error is None):
                     continue
                 unanswered.discard(line.name)
-                if self._settle(line):
+                if self._claims.settle(line):
                     done.add(line.name)
                 if len(done) % AT_ONCE == 0:
                     await asyncio.sleep(0)
 
-        await self._patiently(read)
+        await self._provider.until_it_works(read)
         for name in unanswered:
-            self._settle(BatchLine(name, error=lost))
+            self._claims.settle(BatchLine(name, error=lost))
         done |= unanswered
-        for name in done:
-            self._sent.pop(name, None)
+        self._claims.recall(done)
         await self._replies_filed()
         await self._journal.settle(batch, done)
 
@@ -359,18 +296,6 @@ class Desk:
         """From here a reply needs a few turns of the event loop until it is queued for the ledger."""
         for _ in range(20):
             await asyncio.sleep(0)
-
-    def _settle(self, line: BatchLine) -> bool:
-        """Whether somebody waited for it."""
-        waiters = self._claims.pop(line.name, [])
-        for waiter in waiters:
-            if waiter.done():
-                continue
-            if line.error is not None:
-                waiter.set_exception(line.error)
-            else:
-                waiter.set_result(line.data)
-        return bool(waiters)
 
     async def _refused(self, batch: SentBatch, status: BatchStatus) -> None:
         words = f"{self.model}: a batch of {batch.requests:,} was refused: {status.refused}"
@@ -385,9 +310,9 @@ class Desk:
 
     async def _forget(self, batch: SentBatch, error: ModelError) -> None:
         names = set(batch.names)
+        self._claims.recall(names)
         for name in names:
-            self._sent.pop(name, None)
-            self._settle(BatchLine(name, error=error))
+            self._claims.settle(BatchLine(name, error=error))
         await self._journal.settle(batch, names)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
@@ -401,9 +326,8 @@ class Desk:
 
     def _fail_all(self, error: BaseException) -> None:
         waiters = [waiter for item in self._queue.values() for waiter in item.waiters]
-        waiters += [waiter for claimed in self._claims.values() for waiter in claimed]
+        waiters += self._claims.give_up()
         self._queue.clear()
-        self._claims.clear()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_exception(error)

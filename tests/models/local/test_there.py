@@ -13,8 +13,8 @@ import pytest
 
 from constitutional.cli import main
 from constitutional.errors import ModelUnavailableError
-from constitutional.models.local import LocalModel
-from constitutional.models.there import base_of_adapter, check_there
+from constitutional.models.local.checkpoint import LocalModel
+from constitutional.models.local.there import base_of_adapter, check_there
 from constitutional.roles import ModelSetup
 from tests.support.hub import Blob, FakeHub, Fault, serve_hub
 from tests.support.tiny_model import make_tiny_model

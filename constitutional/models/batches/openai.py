@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from constitutional.errors import TransientError
-from constitutional.models.base import BatchLimits, BatchLine, BatchStatus
-from constitutional.models.batch_lines import LATEST, UPLOAD_SECONDS, among_latest, as_if_direct, joined
+from constitutional.models.batches.api import BatchLimits, BatchLine, BatchStatus
+from constitutional.models.batches.lines import LATEST, UPLOAD_SECONDS, among_latest, as_if_direct, joined
 
 if TYPE_CHECKING:
     from constitutional.models.openai import OpenAIModel
@@ -19,7 +19,7 @@ LIMITS = BatchLimits(50_000, 100_000_000)
 
 
 class OpenAIBatches:
-    """Implements ``base.BatchApi``."""
+    """Implements ``api.BatchApi``."""
 
     def __init__(self, model: OpenAIModel) -> None:
         self._model = model

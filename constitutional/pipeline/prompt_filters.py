@@ -8,7 +8,7 @@ from constitutional.core.records import Prompt, Reason, Reject
 from constitutional.roles import PromptFilter
 
 
-class Gate:
+class PromptFilters:
     """Filters may compare a prompt with those before it: show it every prompt once, from the first one on."""
 
     def __init__(self, filters: Sequence[PromptFilter]) -> None:

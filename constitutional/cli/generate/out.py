@@ -1,0 +1,48 @@
+"""Batches that are out at a provider when a run begins or ends: they cost money, and only the run folder knows of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from constitutional.config.run import RunConfig
+from constitutional.ledger import LedgerView, SentBatch
+
+BATCHES = "SELECT token, model, at, requests, id FROM batches ORDER BY at"
+
+
+def batches_out(ledger: Path) -> list[SentBatch]:
+    if not ledger.exists():
+        return []
+    with LedgerView(ledger) as view:
+        if not view.one("SELECT 1 FROM sqlite_master WHERE name = 'batches'"):
+            return []
+        return [SentBatch(*row) for row in view.rows(BATCHES)]
+
+
+def shown_batch(batch: SentBatch) -> str:
+    name = batch.id or "sent as the process ended, perhaps"
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(batch.at))
+    return f"{batch.model}: {name}, {batch.requests:,} requests, of {at}"
+
+
+def batch_json(batch: SentBatch) -> dict[str, Any]:
+    at = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(batch.at))
+    return {"model": batch.model, "id": batch.id, "requests": batch.requests, "sent": at}
+
+
+def say_what_is_out(config: RunConfig, ledger: Path) -> None:
+    """As a run goes on. One that does not ask by batches pays a second time for what is out."""
+    by_batches = {model.name for model in config.models.values() if model.batch}
+    for batch in batches_out(ledger):
+        if batch.model in by_batches:
+            click.echo(f"collecting a batch at {shown_batch(batch)}", err=True)
+        else:
+            click.echo(
+                f"warning: a batch is out at {shown_batch(batch)}. This run does not ask that model by batches: what it "
+                "needs of these is asked and paid again; add --batch to collect them",
+                err=True,
+            )

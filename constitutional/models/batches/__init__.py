@@ -1,0 +1,1 @@
+"""Asking a provider by its batches, at half the price."""

@@ -1,0 +1,1 @@
+"""What the models that run in this process share, whichever library runs them."""

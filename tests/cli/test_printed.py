@@ -1,0 +1,49 @@
+"""What is printed, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Cli
+
+
+def test_json_alone_is_on_stdout(cli: Cli) -> None:
+    made = cli("generate", "--json", "--limit", "3")
+    assert made.code == 0
+    assert made.json["status"] == "complete"
+    assert (made.json["prompts"], made.json["run"]) == (3, "runs/demo")
+    assert {role["role"] for role in made.json["roles"]} >= {"policy", "critic"}
+    assert made.err.startswith("no --model given: using the scripted stand-in scripted:demo")
+    assert cli("generate", "--json", "--limit", "3", "--quiet").err == ""
+
+
+def test_a_dry_run_prints_a_plan_and_makes_nothing(cli: Cli) -> None:
+    made = cli("generate", "--dry-run", "--json", "--out", "run")
+    assert (made.code, made.errors, made.json["prompts"]) == (0, [], 22)
+    assert made.json["low"]["policy"]["calls"] == 22
+    assert made.json["high"]["critic"]["calls"] > made.json["low"]["critic"]["calls"]
+    assert not Path("run").exists()
+
+
+def test_plugins_as_json(cli: Cli) -> None:
+    made = cli("plugins", "--json")
+    assert (made.code, made.err) == (0, "")
+    assert [plugin["error"] for plugin in made.json["plugins"]] == [None]
+    names = {(item["kind"], item["name"]) for item in made.json["names"]}
+    assert {("judge", "pairwise-logprob"), ("model", "vllm"), ("pairing", "best-vs-worst")} <= names
+    options = {item["name"]: item["options"] for item in made.json["names"]}
+    assert "template" in options["pairwise-logprob"]["properties"]
+
+
+def test_the_version(cli: Cli) -> None:
+    from constitutional import __version__
+
+    assert cli("version").out == f"{__version__}\n"
+    assert cli("version", "--json").json == {"version": __version__}
+    assert cli("--version").out == f"{__version__}\n"
+
+
+def test_a_run_that_has_nothing_to_compare_ends_well(cli: Cli) -> None:
+    made = cli("generate", "--rounds", "0", "--limit", "3", "--out", "run", "--json")
+    assert (made.code, made.json["pairs"], made.json["rejects"]) == (0, 0, {"nothing_to_compare": 3})
+    assert cli("watch", "run").code == 0

@@ -1,0 +1,199 @@
+"""Plugins of others in a run: what they are given, and what their failures cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constitutional.core.constitution import Principle
+from constitutional.core.records import (
+    Critique,
+    Judgement,
+    Pair,
+    Prompt,
+    Reason,
+    Reject,
+    Response,
+    Ruling,
+    Score,
+    Trace,
+)
+from constitutional.errors import RequestRefusedError
+from constitutional.plugins import Register
+from constitutional.roles import Arena, Rewrite, Setup
+from tests.support.runs import STYLE, Run, World, label, run
+
+
+def offering(kind: str, name: str, made: Any) -> Callable[..., Any]:
+    def hook(register: Register) -> None:
+        register(name, lambda setup: made)
+
+    hook.__name__ = f"register_{kind}s"
+    return hook
+
+
+class Broken:
+    """Fails in whatever role it is given."""
+
+    async def critique(self, prompt: Prompt, response: Response, principle: Principle) -> Critique:
+        raise RuntimeError("no licence")
+
+    async def revise(self, *_: Any) -> Rewrite:
+        raise RuntimeError("no licence")
+
+    async def judge(self, *_: Any) -> Judgement:
+        raise RuntimeError("no licence")
+
+    async def score(self, *_: Any) -> Score:
+        raise RuntimeError("no licence")
+
+    async def pair(self, arena: Arena) -> Sequence[Ruling]:
+        raise RuntimeError("no licence")
+
+    def check(self, pair: Pair, trace: Trace) -> str | None:
+        raise RuntimeError("no licence")
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("critic", {"critic": "mine"}),
+        ("reviser", {"reviser": "mine"}),
+        ("judge", {"judge": "mine"}),
+        ("scorer", {"scorer": "mine", "strategy": "best-vs-worst"}),
+        ("pairing", {"strategy": "mine"}),
+        ("filter", {"filters": ["mine"]}),
+    ],
+)
+def test_a_plugin_that_raises_costs_the_prompt_it_happened_on(
+    tmp_path: Path, kind: str, settings: dict[str, Any]
+) -> None:
+    made = run(tmp_path, ["rude day"], STYLE, plugin=[offering(kind, "mine", Broken())], max_failure_rate=1, **settings)
+    assert made.trace.status == "failed"
+    assert made.reject == Reject(made.trace.prompt.id, Reason.PLUGIN_FAILED, "RuntimeError: no licence", failure=True)
+    assert (made.result.status, made.result.failures) == ("complete", 1)
+
+
+def test_the_other_prompts_go_on(tmp_path: Path) -> None:
+    class Picky:
+        def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Judgement:
+            if "two" in a.text:
+                raise ValueError("x" * 9999)
+            return Judgement.of(a, b, principle.id, 0.8, 0.8, "mine")
+
+    prompts = ["rude one", "rude two", "rude three"]
+    made = run(
+        tmp_path, prompts, STYLE, plugin=[offering("judge", "mine", Picky())], judge="mine", max_failure_rate=0.5
+    )
+    assert [trace.status for trace in made.traces] == ["paired", "failed", "paired"]
+    assert made.traces[1].rejects[0].detail == ("ValueError: " + "x" * 9999)[:500]
+    assert made.traces[0].pairs[0].judge_method == "mine"
+
+
+def test_a_judge_that_repairs_itself_is_asked_again_the_next_time(tmp_path: Path) -> None:
+    works = [False]
+
+    class Judge:
+        def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Judgement:
+            if not works[0]:
+                raise OSError("no connection")
+            return Judgement.of(a, b, principle.id, 0.8, 0.8, "mine")
+
+    def again() -> Run:
+        return run(tmp_path, ["rude day"], STYLE, plugin=[offering("judge", "mine", Judge())], judge="mine")
+
+    assert again().trace.status == "failed"
+    works[0] = True
+    second = again()
+    assert second.trace.status == "paired"
+    assert second.result.calls_made == 0
+
+
+@pytest.mark.parametrize("style", ["plain", "async"])
+def test_a_plugins_methods_may_be_plain_or_async(tmp_path: Path, style: str) -> None:
+    class Plain:
+        def critique(self, prompt: Prompt, response: Response, principle: Principle) -> Critique:
+            return Critique(response.id, principle.id, response.round == 0, "mine")
+
+        def revise(self, prompt: Prompt, response: Response, *_: Any) -> Rewrite:
+            return Rewrite(response.text + " revised")
+
+        def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Judgement:
+            return Judgement.of(a, b, principle.id, 0.8, 0.8, "mine")
+
+        def check(self, pair: Pair, trace: Trace) -> str | None:
+            return "mine" if pair.rejected.text == "two" else None
+
+    class Async(Plain):
+        async def critique(self, *args: Any) -> Critique:  # type: ignore[override]
+            await asyncio.sleep(0)
+            return super().critique(*args)
+
+        async def revise(self, *args: Any) -> Rewrite:  # type: ignore[override]
+            return super().revise(*args)
+
+        async def judge(self, *args: Any) -> Judgement:  # type: ignore[override]
+            return super().judge(*args)
+
+        async def check(self, *args: Any) -> str | None:  # type: ignore[override]
+            return super().check(*args)
+
+    mine = Plain() if style == "plain" else Async()
+    hooks = [offering(kind, "mine", mine) for kind in ("critic", "reviser", "judge", "filter")]
+    made = run(
+        tmp_path, ["one", "two"], STYLE, plugin=hooks, critic="mine", reviser="mine", judge="mine", filters=["mine"]
+    )
+    assert label(made.traces[0]) == ("one revised", "one")
+    assert [reject.reason for reject in made.traces[1].rejects] == ["mine"]
+
+
+def test_what_a_plugin_is_made_of(tmp_path: Path) -> None:
+    seen: list[Setup] = []
+
+    def make(setup: Setup) -> Broken:
+        seen.append(setup)
+        return Broken()
+
+    def register_judges(register: Register) -> None:
+        register("mine", make)
+
+    run(tmp_path, ["rude day"], STYLE, plugin=[register_judges], judge="mine", seed=7, max_failure_rate=1)
+    (setup,) = seen
+    assert (setup.name, setup.options, setup.seed) == ("mine", None, 7)
+    assert setup.model.id == "scripted:tests.support.runs:answer"
+    assert setup.constitution.name == "words"
+
+
+def test_a_pairing_may_ask_the_arena_and_its_answers_are_recorded(tmp_path: Path) -> None:
+    class Everything:
+        async def pair(self, arena: Arena) -> Sequence[Ruling]:
+            first, second = arena.responses
+            assert await arena.value(first) is not None
+            twice = await asyncio.gather(arena.compare(first, second), arena.compare(first, second))
+            assert twice[0] == twice[1]
+            return twice[:1]
+
+    world = World(respond=lambda question, sample: ["day", "rude day"][sample])
+    hooks = [offering("pairing", "mine", Everything())]
+    trace = run(tmp_path, ["?"], STYLE, plugin=hooks, strategy="mine", responses=2, rounds=0, world=world).trace
+    assert label(trace) == ("day", "rude day")
+    assert trace.pairs[0].strategy == "mine"
+    assert (len(trace.judgements), len(trace.scores)) == (1, 1)
+
+
+def test_a_request_that_the_model_refuses_costs_its_own_prompt(tmp_path: Path) -> None:
+    def respond(question: str, sample: int) -> str:
+        if question == "too long":
+            raise RequestRefusedError("the prompt has 9,999 tokens of 4,096", "context_too_long")
+        return question
+
+    made = run(tmp_path, ["too long", "rude day"], STYLE, world=World(respond=respond), max_failure_rate=1)
+    refused, other = made.traces
+    assert refused.rejects == (
+        Reject(refused.prompt.id, Reason.CONTEXT_TOO_LONG, "the prompt has 9,999 tokens of 4,096", failure=True),
+    )
+    assert other.status == "paired"
