@@ -33,8 +33,9 @@ LOOK = 0.02
 FEWEST = 4
 WAITING = 12_000
 """Questions that wait for a provider's batches at once, about, where a run does not say how many prompts may. Each holds
-15 kB or so with its text, 180 MB in all. Fewer would save memory and cost days: a batch may take hours, and a run of 100
-prompts at a time makes twenty times as many, one after the other."""
+15 kB or so, 180 MB in all: a tenth of it is its text, held once, and the rest are the hundred small objects of a dozen
+coroutines and tasks, none of which is a quarter of it. Fewer would save memory and cost days: a batch may take hours, and
+a run of 100 prompts at a time makes twenty times as many, one after the other."""
 
 Tracer = Callable[[Prompt], Awaitable[Trace]]
 """Makes the trace of one prompt: here, or elsewhere."""

@@ -83,5 +83,10 @@ def test_a_batch_that_is_out_is_told_of_when_a_run_goes_on_and_when_it_ends(cli:
         assert "nothing needs it any more" in direct.out
         batched = cli("generate", *asked, "--limit", "1", "--rounds", "0", "--batch")
         assert f"collecting a batch at {out}" in batched.err
+        server.configure(refuse_auth=True)
+        refused = cli("generate", *asked, "--limit", "2", "--rounds", "0", "--batch")
+        assert refused.code == 1
+        assert f"still out at {out}" in refused.err, "also where an error ends the run"
+        assert "the same command again collects it" in refused.err
         shown = cli("generate", *asked, "--limit", "1", "--rounds", "0", "--batch", "--json").json["batches_out"]
         assert [(batch["id"], batch["requests"]) for batch in shown] == [("batch_7", 1)]

@@ -181,7 +181,7 @@ def _generate(
     import asyncio
     from contextlib import ExitStack
 
-    from constitutional.cli.generate.out import say_what_is_out
+    from constitutional.cli.generate.out import say_what_is_out, saying_what_stays_out
     from constitutional.cli.generate.resume import check_resume
     from constitutional.cli.generate.summary import log_session, print_result, result_json
     from constitutional.cli.progress import run_with_progress
@@ -202,9 +202,10 @@ def _generate(
             if not quiet:
                 say_what_is_out(config, folder.ledger)
         _save_config(config, base, folder)
-        result, state, now = asyncio.run(
-            run_with_progress(config, folder, host, base, quiet=quiet, log=log, started=started)
-        )
+        with saying_what_stays_out(folder.ledger, quiet=quiet):
+            result, state, now = asyncio.run(
+                run_with_progress(config, folder, host, base, quiet=quiet, log=log, started=started)
+            )
         if not now:
             complete = result.status == "complete"
             result = result.without(sift_run(folder, run_filters, complete=complete))

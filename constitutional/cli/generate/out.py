@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from constitutional.config.run import RunConfig
+from constitutional.errors import ConstitutionalError
 from constitutional.ledger import LedgerView, SentBatch
 
 BATCHES = "SELECT token, model, at, requests, id FROM batches ORDER BY at"
@@ -32,6 +35,26 @@ def shown_batch(batch: SentBatch) -> str:
 def batch_json(batch: SentBatch) -> dict[str, Any]:
     at = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(batch.at))
     return {"model": batch.model, "id": batch.id, "requests": batch.requests, "sent": at}
+
+
+def stays_out(ledger: Path, *, needed: bool) -> list[str]:
+    """What is said of each as a run ends."""
+    then = "the same command again collects it" if needed else "nothing needs it any more"
+    return [
+        f"still out at {shown_batch(batch)}; it goes on there, and costs what it answers: {then}"
+        for batch in batches_out(ledger)
+    ]
+
+
+@contextlib.contextmanager
+def saying_what_stays_out(ledger: Path, *, quiet: bool) -> Iterator[None]:
+    """Where an error ends the run, and no summary says it."""
+    try:
+        yield
+    except ConstitutionalError:
+        for line in () if quiet else stays_out(ledger, needed=True):
+            click.echo(line, err=True)
+        raise
 
 
 def say_what_is_out(config: RunConfig, ledger: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from constitutional.cli.generate.out import batch_json, batches_out, shown_batch
+from constitutional.cli.generate.out import batch_json, batches_out, stays_out
 from constitutional.core.plain import one_line, plain
 from constitutional.core.records import Reason
 from constitutional.ledger import RunFolder
@@ -82,8 +82,7 @@ def print_result(
         click.echo(f"  watch: {one_line(warning)}")
     if folder.dataset.is_dir():
         click.echo(f"dataset: {folder.dataset}")
-    for batch in batches_out(folder.ledger):
-        then = "nothing needs it any more" if result.status == "complete" else "the same command again collects it"
-        click.echo(f"still out at {shown_batch(batch)}; it goes on there, and costs what it answers: {then}")
+    for line in stays_out(folder.ledger, needed=result.status != "complete"):
+        click.echo(line)
     if result.status != "complete" and state.seen != state.total:
         click.echo("run the same command again to go on where it stopped")
