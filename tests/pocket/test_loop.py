@@ -67,6 +67,7 @@ def test_training_on_its_own_labels_makes_it_behave(
     assert record["stages"][0]["rows"] > 20
     evaluation = json.loads((out / "evaluation-dpo" / "evaluation.json").read_text())
     assert "pocket-oracle" in json.dumps(evaluation["critic"])
+    assert "## Effect" in (out / "model-dpo" / "README.md").read_text()
     card = json.loads((out / "data" / "judge-card.json").read_text())
     assert card["gate"]["may_label"]
 

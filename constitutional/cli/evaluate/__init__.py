@@ -57,15 +57,19 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Print the commands that add SFT on the judge's own answers; call no model.",
 )
+@click.option("--no-card", is_flag=True, help="Leave the cards of the trained models as they are.")
 @click.option("--dry-run", is_flag=True, help="Print how many calls it would make, and their cost; call no model.")
 @click.option("--json", "as_json", is_flag=True, help="Print evaluation.json.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def command(run: Path | None, suggest_baseline: bool, dry_run: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
+def command(
+    run: Path | None, suggest_baseline: bool, no_card: bool, dry_run: bool, as_json: bool, quiet: bool, **flags: Any
+) -> int:
     """Compare models on held-out prompts: did it work, and what did it cost?
 
     Every model answers every prompt, with the same seeds. The critic says which answers violate a principle, the judge
     which of two is better, in both orders. With RUN, a run folder, constitution, roles and models are that run's; with
-    RUN.yaml they are those of a run to come. The same command again asks nothing twice, however it ended.
+    RUN.yaml they are those of a run to come. The same command again asks nothing twice, however it ended. The card of a
+    model folder that `constitutional train` made gets what was found, as its section Effect.
     """
     from constitutional.cli.evaluate.source import resolve
     from constitutional.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_TOO_MANY_FAILURES
@@ -84,6 +88,8 @@ def command(run: Path | None, suggest_baseline: bool, dry_run: bool, as_json: bo
     if found is None:
         return EXIT_INTERRUPTED
     _show(found, source, as_json)
+    if not no_card:
+        _write_cards(found, source)
     if found.status != "complete":
         return EXIT_TOO_MANY_FAILURES
     return 0 if found.passed else EXIT_FAILURE
@@ -102,6 +108,18 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
             click.echo("interrupted: the same command goes on from here", err=True)
             return None
         raise type(stopped)(one_line(str(stopped))) from stopped
+
+
+def _write_cards(found: Evaluation, source: Source) -> None:
+    """What was measured stands, also where a card cannot be written."""
+    from constitutional.errors import ConstitutionalError
+    from constitutional.evaluation.effect import write_cards
+
+    try:
+        for path in write_cards(found, source.settings):
+            click.echo(f"card: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", err=True)
+    except ConstitutionalError as error:
+        click.echo(f"warning: the card was left as it is: {error}", err=True)
 
 
 async def _run(source: Source, host: PluginHost, quiet: bool) -> Evaluation:

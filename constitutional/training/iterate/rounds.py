@@ -17,6 +17,7 @@ from constitutional.config.run import DEFAULT_MODEL, ModelConfig, RunConfig
 from constitutional.core.records import Prompt
 from constitutional.dataset.write import write_dataset
 from constitutional.errors import RunStoppedError
+from constitutional.evaluation.effect import write_cards
 from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.run import evaluate_with
 from constitutional.evaluation.settings import EvaluateSettings
@@ -286,6 +287,7 @@ def _evaluate(turn: Turn) -> Evaluation:
         raise
     if asked:  # while it was measuring
         raise InterruptedRoundError
+    write_cards(found, given)
     return found
 
 
