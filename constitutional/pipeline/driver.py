@@ -98,7 +98,7 @@ class Driver:
         if self._state.pool is not None:
             window = max(FEWEST, self._config.concurrency * IN_WORK) * self._config.ray.replicas
         if self._assembly.models.desks:
-            window = self._config.batch.prompts or max(FEWEST, WAITING // questions(self._assembly))
+            window = batch_window(self._config, self._assembly)
         position = itertools.count()
         prompts = 0
         while batch := await self._read(ahead):
@@ -264,10 +264,11 @@ class Driver:
         )
 
 
-def questions(assembly: Assembly) -> int:
-    """How many of one prompt may wait side by side: each principle about each answer."""
+def batch_window(config: RunConfig, assembly: Assembly) -> int:
+    """Prompts in work at once where models are asked by batches: of one, each principle about each answer may wait."""
     constitution = assembly.constitution
-    return assembly.cast.responses * (1 if constitution.mode == "draw" else max(1, len(list(constitution))))
+    principles = 1 if constitution.mode == "draw" else max(1, len(list(constitution)))
+    return config.batch.prompts or max(FEWEST, WAITING // (assembly.cast.responses * principles))
 
 
 def _too_many(state: RunState, config: RunConfig) -> str:

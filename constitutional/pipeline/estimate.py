@@ -19,12 +19,12 @@ from constitutional.core.records import Prompt
 from constitutional.ledger import LedgerView
 from constitutional.models.groups import batching
 from constitutional.pipeline.counting import Counting, Load
-from constitutional.pipeline.driver import FEWEST, WAITING, questions
+from constitutional.pipeline.driver import batch_window
 from constitutional.pipeline.models import model_config
 from constitutional.pipeline.planned import Padded, needs_of
 from constitutional.pipeline.prompt_filters import PromptFilters
 from constitutional.pipeline.prompts import count_prompts, read_prompts
-from constitutional.pipeline.setup import Assembly, assemble
+from constitutional.pipeline.setup import assemble
 from constitutional.pipeline.trace import Cast, trace_prompt
 from constitutional.plugins import PluginHost
 from constitutional.roles import Needs, PlannedPairing
@@ -142,11 +142,6 @@ async def _follow(prompts: Iterator[Prompt], passes: tuple[_Pass, _Pass], most: 
         if sum(each.counting.guesses for each in passes) > ENOUGH:
             break
     return sampled
-
-
-def batch_window(config: RunConfig, assembly: Assembly) -> int:
-    """Prompts in work at once where models are asked by batches: the driver's own rule."""
-    return config.batch.prompts or max(FEWEST, WAITING // questions(assembly))
 
 
 def _strategy(cast: Cast) -> StrategyPlan:

@@ -74,9 +74,11 @@ def test_a_row_without_a_prompt_is_too_many_where_it_is_the_only_one(cli: Cli) -
     put(p_jsonl='{"text": "Hi"}\n')
     made = cli("generate", "--prompts", "p.jsonl", "--out", "run")
     assert (made.code, made.errors) == (3, [])
-    assert made.out.splitlines()[:2] == [
+    assert made.out.splitlines()[:4] == [
         "run: too many failures: 0 prompts, 0 pairs",
         "1 of 1 prompts failed, more than --max-failure-rate 0.1 (bad_row 1)",
+        "  no pair: bad_row                  1",
+        "    p.jsonl:1: no `prompt` and no `messages`; its fields are: text",
     ]
     assert rejects("run") == [("p.jsonl:1", "bad_row", "no `prompt` and no `messages`; its fields are: text")]
 
@@ -88,6 +90,7 @@ def test_bad_json_on_line_17_of_many_is_recorded_and_the_rest_is_done(cli: Cli) 
     made = cli("generate", "--prompts", "p.jsonl", "--out", "run", "--json")
     assert (made.code, made.errors) == (0, [])
     assert (made.json["prompts"], made.json["failures"], made.json["rejects"]["bad_row"]) == (19, 1, 1)
+    assert made.json["first_failures"] == {"bad_row": "p.jsonl:17: not JSON: Expecting value at column 12"}
     assert rejects("run") == [("p.jsonl:17", "bad_row", "not JSON: Expecting value at column 12")]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from constitutional.cli.generate.failures import first_failures
 from constitutional.cli.generate.out import batch_json, batches_out, stays_out
 from constitutional.core.plain import one_line, plain
 from constitutional.core.records import Reason
@@ -22,6 +23,8 @@ WORDS = {
     "interrupted": "interrupted",
     "too-many-failures": "too many failures",
 }
+SHOWN = 240
+"""Characters of what a failure said."""
 
 
 def result_json(folder: RunFolder, result: RunResult, state: RunState, warnings: Sequence[str] = ()) -> dict[str, Any]:
@@ -41,6 +44,7 @@ def result_json(folder: RunFolder, result: RunResult, state: RunState, warnings:
         "pairs": result.pairs,
         "rejects": dict(result.rejects),
         "failures": result.failures,
+        "first_failures": first_failures(folder.ledger) if result.failures else {},
         "calls_made": result.calls_made,
         "calls_reused": result.calls_reused,
         "roles": roles,
@@ -69,9 +73,12 @@ def print_result(
     click.echo(f"{folder.path}: {WORDS[result.status]}: {result.prompts:,} prompts, {result.pairs:,} pairs")
     if result.message and result.status != "interrupted":
         click.echo(plain(result.message))
+    failures = first_failures(folder.ledger) if result.failures else {}
     for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         what = "revision not kept" if reason in Reason.OF_REVISIONS else "no pair"
         click.echo(f"  {what}: {one_line(reason):<24} {count:,}")
+        if reason in failures:
+            click.echo(f"    {one_line(failures[reason], SHOWN)}")
     for (role, model), done in sorted(state.meter.counts.items()):
         cost = f"  cost {done.cost:.4f}" if done.cost else ""
         click.echo(
