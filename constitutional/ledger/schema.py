@@ -111,6 +111,11 @@ def create_or_check(path: Path) -> None:
 
 
 def check_version(path: Path, connection: sqlite3.Connection) -> None:
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+        raise LedgerError(
+            f"{path} holds nothing yet: a run has just begun in this folder, or ended as it began; look again in a moment, "
+            "or run its command again"
+        )
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:

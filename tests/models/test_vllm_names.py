@@ -7,6 +7,7 @@ import asyncio
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import pytest
 
@@ -73,6 +74,7 @@ def test_an_engine_that_does_not_start_beside_another_says_what_can_be_done(
 ) -> None:
     """Each takes nine tenths of the memory unless told not to. Starting one is played: it needs a GPU."""
     monkeypatch.setattr(SharedEngine, "start", lambda self: object())
+    monkeypatch.setattr("constitutional.models.vllm_engine._engines", WeakValueDictionary())
 
     def engine(name: str, **settings: object) -> SharedEngine:
         return SharedEngine.of(LocalModel(name, str(tmp_path / name), None, None, None, {}), settings)

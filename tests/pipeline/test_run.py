@@ -91,6 +91,8 @@ def test_a_file_without_tables_is_a_new_ledger_too(tmp_path: Path) -> None:
     made = sqlite3.connect(folder.ledger)
     made.execute("PRAGMA journal_mode=WAL")
     made.close()
+    with pytest.raises(LedgerError, match="holds nothing yet"):
+        LedgerView(folder.ledger)
     assert run(tmp_path, ["rude day"], STYLE).result.pairs == 1
 
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from constitutional.config.run import RunConfig
+from constitutional.errors import LedgerError
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.pipeline.run import run_prompts
 from constitutional.plugins import PluginHost
@@ -48,8 +49,11 @@ def test_a_pipe_that_stays_open_keeps_nobody(tmp_path: Path, signals: list[signa
 def _running(out: Path) -> bool:
     if not RunFolder(out).started:
         return False
-    with LedgerView(out / "run.db") as view:
-        return view.meta("status") == "running"
+    try:
+        with LedgerView(out / "run.db") as view:
+            return view.meta("status") == "running"
+    except LedgerError:  # its tables are not made yet
+        return False
 
 
 class Still:
