@@ -130,10 +130,15 @@ def summary(figures: dict[str, Any]) -> list[tuple[str, ...]]:
     """The lines of the README's table."""
     medians = figures["medians"]
     answers, whole = medians["answers only"], medians["whole pipeline"]
-    floor = f"as a share of a bare loop over the same SDK, {figures['in_flight']} in flight"
+    floor = f"as a share of a bare loop over the official SDK, {figures['in_flight']} in flight"
+    by_sdk = medians["answers, by the SDK"]["ratio_to_floor"]
     peak = max(answers["peak_mb"], whole["peak_mb"])
     return [
-        (f"calls per second {floor}: answers only", f"{answers['ratio_to_floor']:.2f}", "≥ 0.95"),
+        (
+            f"calls per second {floor}: answers only",
+            f"{answers['ratio_to_floor']:.2f} (by the SDK {by_sdk:.2f})",
+            "≥ 0.95",
+        ),
         ("the same of the whole pipeline", f"{whole['ratio_to_floor']:.2f}", "≥ 0.95"),
         ("peak memory of that", f"{peak:.0f} MB", "< 150 MB"),
     ]
