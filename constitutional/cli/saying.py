@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    from constitutional.saying import Say
+from constitutional.saying import Say
+from constitutional.saying import quiet as silent
 
 
 def saying(quiet: bool) -> Say:
-    return _silent if quiet else _say
+    return silent if quiet else _say
 
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
-
-
-def _silent(_: str) -> None:
-    pass

@@ -14,13 +14,12 @@ from constitutional.dataset.manifest import CARD
 from constitutional.dataset.markdown import bullets, quoted, table
 from constitutional.errors import UsageError
 from constitutional.evaluation.compare import CONTROLLED, EVEN, WIN
+from constitutional.evaluation.contamination import RECORD
 from constitutional.evaluation.contenders import BASE, split_name
 from constitutional.evaluation.result import Comparison, Evaluation
 from constitutional.evaluation.settings import EvaluateSettings, Named
 from constitutional.whole import write_whole, writing
 
-RECORD = "training.json"
-"""What `constitutional train` leaves beside the card that it writes."""
 BEGIN = "<!-- effect: what `constitutional evaluate` found; it writes this anew -->"
 END = "<!-- end of effect -->"
 BEFORE = "## Data"

@@ -1,6 +1,6 @@
 """run.db: the only state of a run. Everything else is a view of it."""
 
-from constitutional.ledger.batches import BatchJournal, SentBatch
+from constitutional.ledger.batches import BatchJournal, SentBatch, open_batches
 from constitutional.ledger.folder import RunFolder
 from constitutional.ledger.ledger import Ledger, LedgerView
 from constitutional.ledger.once import Once
@@ -19,6 +19,7 @@ __all__ = [
     "Sifted",
     "TraceRow",
     "create_or_check",
+    "open_batches",
     "record_sifted",
     "without",
 ]

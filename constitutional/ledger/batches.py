@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import uuid4
 
 from constitutional.ledger.ledger import Ledger, LedgerView
@@ -48,6 +49,17 @@ class SentBatch:
     """Requests whose replies are still to come."""
 
 
+def open_batches(ledger: Path) -> list[SentBatch]:
+    """Of every model, oldest first, without the names of their requests."""
+    if not ledger.exists():
+        return []
+    with LedgerView(ledger) as view:
+        if not view.one("SELECT 1 FROM sqlite_master WHERE name = 'batches'"):
+            return []
+        select = "SELECT token, model, at, requests, id FROM batches WHERE at > ? ORDER BY at"
+        return [SentBatch(*row) for row in view.rows(select, time.time() - KEPT_SECONDS)]
+
+
 class BatchJournal:
     """The open batches of one model in one ledger."""
 
@@ -57,15 +69,12 @@ class BatchJournal:
 
     def open(self) -> list[SentBatch]:
         """What an earlier session sent, oldest first."""
-        with LedgerView(self._ledger.path) as view:
-            if not view.one("SELECT 1 FROM sqlite_master WHERE name = 'batches'"):
-                return []
-            select = "SELECT token, model, at, requests, id FROM batches WHERE model = ? AND at > ? ORDER BY at"
-            rows = view.rows(select, self._model, time.time() - KEPT_SECONDS)
-            found = [SentBatch(*row) for row in rows]
-            for batch in found:
-                names = view.rows("SELECT name FROM batch_requests WHERE token = ?", batch.token)
-                batch.names = {name.hex() for (name,) in names}
+        found = [batch for batch in open_batches(self._ledger.path) if batch.model == self._model]
+        if found:
+            with LedgerView(self._ledger.path) as view:
+                for batch in found:
+                    names = view.rows("SELECT name FROM batch_requests WHERE token = ?", batch.token)
+                    batch.names = {name.hex() for (name,) in names}
         return found
 
     async def begin(self, names: Iterable[str]) -> SentBatch:

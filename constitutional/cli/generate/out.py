@@ -12,18 +12,7 @@ import click
 
 from constitutional.config.run import RunConfig
 from constitutional.errors import ConstitutionalError
-from constitutional.ledger import LedgerView, SentBatch
-
-BATCHES = "SELECT token, model, at, requests, id FROM batches ORDER BY at"
-
-
-def batches_out(ledger: Path) -> list[SentBatch]:
-    if not ledger.exists():
-        return []
-    with LedgerView(ledger) as view:
-        if not view.one("SELECT 1 FROM sqlite_master WHERE name = 'batches'"):
-            return []
-        return [SentBatch(*row) for row in view.rows(BATCHES)]
+from constitutional.ledger import SentBatch, open_batches
 
 
 def shown_batch(batch: SentBatch) -> str:
@@ -42,7 +31,7 @@ def stays_out(ledger: Path, *, needed: bool) -> list[str]:
     then = "the same command again collects it" if needed else "nothing needs it any more"
     return [
         f"still out at {shown_batch(batch)}; it goes on there, and costs what it answers: {then}"
-        for batch in batches_out(ledger)
+        for batch in open_batches(ledger)
     ]
 
 
@@ -60,7 +49,7 @@ def saying_what_stays_out(ledger: Path, *, quiet: bool) -> Iterator[None]:
 def say_what_is_out(config: RunConfig, ledger: Path) -> None:
     """As a run goes on. One that does not ask by batches pays a second time for what is out."""
     by_batches = {model.name for model in config.models.values() if model.batch}
-    for batch in batches_out(ledger):
+    for batch in open_batches(ledger):
         if batch.model in by_batches:
             click.echo(f"collecting a batch at {shown_batch(batch)}", err=True)
         else:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from constitutional.cli.generate.out import batches_out, shown_batch
+from constitutional.cli.generate.out import shown_batch
 from constitutional.config.run import ROLES, RunConfig
+from constitutional.ledger import open_batches
 from constitutional.pipeline.constitution import read_constitution
 from constitutional.pipeline.counting import Load
 from constitutional.pipeline.estimate import BatchPlan, Estimate, StrategyPlan, estimate
@@ -34,7 +35,7 @@ def show_plan(config: RunConfig, host: PluginHost, base: Path, ledger: Path | No
     click.echo(f"  {_asks(made.strategy)}")
     if made.batches is not None:
         click.echo(f"batches       {_waits(made.batches, made.prompts, config.batch.max_wait)}")
-    for batch in batches_out(ledger) if ledger is not None else ():
+    for batch in open_batches(ledger) if ledger is not None else ():
         click.echo(f"  out at {shown_batch(batch)}")
     click.echo(f"out           {config.out}")
     click.echo("")

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from constitutional.cli.generate.failures import first_failures
-from constitutional.cli.generate.out import batch_json, batches_out, stays_out
+from constitutional.cli.generate.out import batch_json, stays_out
 from constitutional.core.plain import one_line, plain
 from constitutional.core.records import Reason
-from constitutional.ledger import RunFolder
+from constitutional.ledger import RunFolder, open_batches
 from constitutional.pipeline.state import RunState
 from constitutional.roles import RunResult
 
@@ -48,7 +48,7 @@ def result_json(folder: RunFolder, result: RunResult, state: RunState, warnings:
         "calls_made": result.calls_made,
         "calls_reused": result.calls_reused,
         "roles": roles,
-        "batches_out": [batch_json(batch) for batch in batches_out(folder.ledger)],
+        "batches_out": [batch_json(batch) for batch in open_batches(folder.ledger)],
         "warnings": list(warnings),
     }
 
