@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from constitutional.ledger.batches import TABLES
+from constitutional.ledger.batches import KEPT_SECONDS, TABLES
 from tests.cli.conftest import Cli
 from tests.support.processes import write_prompts
 from tests.support.server import serve
@@ -72,10 +73,14 @@ def test_a_batch_that_is_out_is_told_of_when_a_run_goes_on_and_when_it_ends(cli:
         with closing(sqlite3.connect("run/run.db")) as database, database:
             for table in TABLES:
                 database.execute(table)
-            database.execute("INSERT INTO batches VALUES ('t', 'batch_7', 'openai:test-model', 1000000000, 1)")
-            database.execute("INSERT INTO batch_requests VALUES ('t', x'00')")
-        out = "openai:test-model: batch_7, 1 requests, of 2001-09-"
-        assert f"out at {out}" in cli("generate", *asked, "--dry-run").out
+            for token, name, age in (("t", "batch_7", 3600.0), ("u", "batch_6", KEPT_SECONDS + 3600.0)):
+                row = (token, name, "openai:test-model", time.time() - age, 1)
+                database.execute("INSERT INTO batches VALUES (?,?,?,?,?)", row)
+                database.execute("INSERT INTO batch_requests VALUES (?, x'00')", (token,))
+        out = "openai:test-model: batch_7, 1 requests, of 20"
+        planned = cli("generate", *asked, "--dry-run").out
+        assert f"out at {out}" in planned
+        assert "batch_6" not in planned, "a provider has deleted it by now"
         direct = cli("generate", *asked, "--limit", "1", "--rounds", "0")
         assert f"warning: a batch is out at {out}" in direct.err
         assert "asked and paid again; add --batch" in direct.err
