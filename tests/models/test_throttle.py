@@ -15,7 +15,7 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.models import throttle as module
-from constitutional.models.throttle import Growth, Throttle
+from constitutional.models.throttle import Growth, Throttle, begins
 
 
 class Clock:
@@ -101,6 +101,66 @@ def test_no_more_calls_than_the_limit_are_in_flight() -> None:
 
     asyncio.run(run())
     assert most == 3
+
+
+def test_the_oldest_work_goes_first() -> None:
+    """Who has begun is finished before others are, whoever came to the queue first."""
+    order: list[str] = []
+
+    async def run() -> None:
+        throttle = Throttle(1)
+        begun = [asyncio.Event() for _ in range(3)]
+
+        async def work(number: int) -> None:
+            begins()
+            begun[number].set()
+            for call in range(3):
+                await throttle.call(lambda call=call: asked(f"{number}.{call}"))  # type: ignore[misc]
+
+        async def asked(name: str) -> None:
+            order.append(name)
+            await asyncio.sleep(0)
+
+        tasks = []
+        for number, event in enumerate(begun):
+            tasks.append(asyncio.create_task(work(number)))
+            await event.wait()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert order == [f"{number}.{call}" for number in range(3) for call in range(3)]
+
+
+def test_without_an_age_who_came_first_goes_first() -> None:
+    order: list[int] = []
+
+    async def asked(number: int) -> None:
+        order.append(number)
+        await asyncio.sleep(0)
+
+    async def run() -> None:
+        throttle = Throttle(2)
+        await asyncio.gather(*(throttle.call(lambda n=n: asked(n)) for n in range(20)))  # type: ignore[misc]
+
+    asyncio.run(run())
+    assert order == list(range(20))
+
+
+def test_a_model_that_knows_its_places_is_given_that_many() -> None:
+    async def run() -> None:
+        throttle = Throttle(64, at_once=True)
+        known: list[int | None] = [None]
+        throttle.places = lambda: known[0]
+        await throttle.call(failing())
+        assert throttle.limit == 64
+        known[0] = 300
+        await throttle.call(failing())
+        assert throttle.limit == 300
+        known[0] = 20
+        await throttle.call(failing())
+        assert throttle.limit == 20
+
+    asyncio.run(run())
 
 
 def outcomes(throttle: Throttle, clock: Clock, kinds: str, seconds: float) -> None:

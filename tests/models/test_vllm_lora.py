@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from constitutional.config.run import ModelConfig
 from constitutional.core.messages import ChatReply
+from constitutional.evaluation.run import evaluate
 from constitutional.models.vllm import VLLMModel, VLLMOptions
+from constitutional.models.vllm_engine import SharedEngine
 from constitutional.roles import ModelSetup
+from tests.evaluation.planted import settings
 from tests.models.conftest import ENGINE, ask
 from tests.support.tiny_model import make_tiny_model
 
@@ -83,3 +87,24 @@ def test_an_adapter_and_its_base_share_an_engine(folders: tuple[Path, Path]) -> 
     plain, tuned = asyncio.run(run())
     assert [whole(reply.text) for reply in tuned] == [whole(text) for text in merged(*folders)]
     assert [reply.text for reply in plain] != [reply.text for reply in tuned]
+
+
+def test_base_adapter_and_judge_are_evaluated_on_one_engine(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[SharedEngine] = []
+    start = SharedEngine.start
+
+    def counted(self: SharedEngine) -> object:
+        starts.append(self)
+        return start(self)
+
+    monkeypatch.setattr(SharedEngine, "start", counted)
+    options = {"engine": ENGINE | {"max_model_len": 2048}}
+    base, tuned = (ModelConfig(name=f"vllm:{folder}", options=options) for folder in folders)
+    found = evaluate(
+        settings(tmp_path, 4, base=base, tuned=tuned, max_tokens=8, models={"judge": base, "critic": base})
+    )
+    assert len(starts) == 1
+    assert found.measure("tuned", "length") is not None
+    assert found.failures == {}, "the judge was asked on the same engine"
