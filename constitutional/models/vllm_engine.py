@@ -187,7 +187,7 @@ class SharedEngine:
                 usual |= ON_CPU
                 if "kv_cache_memory_bytes" not in chosen:
                     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-            settings = {**usual, **self._for_adapters(), **chosen}
+            settings = {**usual, **self._for_adapters(spare=int(current_platform.is_cpu())), **chosen}
             self._check_there()
             try:
                 arguments = AsyncEngineArgs(self._path, revision=self._revision, **settings)
@@ -218,12 +218,14 @@ class SharedEngine:
             "that add up to less than 1)"
         )
 
-    def _for_adapters(self) -> dict[str, Any]:
+    def _for_adapters(self, spare: int) -> dict[str, Any]:
+        """With a ``spare`` place that stays empty where vLLM runs on a CPU: a request without an adapter that shares a step
+        with one that has one is computed there with whatever is in the last place (0.32 takes −1 for an index)."""
         if not self._adapters:
             return {}
         rank = max(int(json.loads((Path(path) / ADAPTER).read_text("utf-8")).get("r", 8)) for path in self._adapters)
         largest = next((known for known in RANKS if known >= rank), rank)
-        return {"enable_lora": True, "max_loras": len(self._adapters), "max_lora_rank": largest}
+        return {"enable_lora": True, "max_loras": len(self._adapters) + spare, "max_lora_rank": largest}
 
 
 def refusals() -> tuple[type[Exception], ...]:
