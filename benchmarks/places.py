@@ -6,7 +6,7 @@
 Dialogues of some five hundred tokens, two answers each, and a judge who compares them under every principle in both orders:
 the calls of a prompt share a beginning, and the engine's cache holds the beginnings of a few prompts only. The same run
 with fixed numbers in flight and with the number that the engine gives itself, in turns, each in a process of its own. Time
-counts from the first call to the last reply."""
+counts from the first reply to the last."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run_once(folder: Path, name: str, in_flight: str, engine: dict[str, Any]) ->
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
     run([sys.executable, "-m", "constitutional", "generate", str(folder / f"{name}.yaml"), "--quiet"])
     with LedgerView(folder / name / "run.db") as view:
-        select = "SELECT COUNT(*), SUM(prompt_tokens), SUM(cached_tokens), MAX(at) - MIN(at - seconds) FROM calls"
+        select = "SELECT COUNT(*), SUM(prompt_tokens), SUM(cached_tokens), MAX(at) - MIN(at) FROM calls"
         ((calls, tokens, cached, seconds),) = view.rows(select)
     return {"calls": calls, "tokens_per_call": tokens / calls, "cached": cached / tokens, "seconds": seconds}
 

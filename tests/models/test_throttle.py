@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
@@ -109,26 +110,30 @@ def test_the_oldest_work_goes_first() -> None:
 
     async def run() -> None:
         throttle = Throttle(1)
-        begun = [asyncio.Event() for _ in range(3)]
-
-        async def work(number: int) -> None:
-            begins()
-            begun[number].set()
-            for call in range(3):
-                await throttle.call(lambda call=call: asked(f"{number}.{call}"))  # type: ignore[misc]
+        turn, all_came = [asyncio.Event() for _ in range(3)], asyncio.Event()
 
         async def asked(name: str) -> None:
             order.append(name)
-            await asyncio.sleep(0)
+            await all_came.wait()
 
-        tasks = []
-        for number, event in enumerate(begun):
-            tasks.append(asyncio.create_task(work(number)))
-            await event.wait()
+        async def work(number: int) -> None:
+            begins()
+            await turn[number].wait()
+            calls = (partial(asked, f"{number}.{call}") for call in range(3))
+            await asyncio.gather(*map(throttle.call, calls))
+
+        tasks = [asyncio.create_task(work(number)) for number in range(3)]
+        for number in (2, 1, 0):
+            while throttle.active + throttle.waiting < 3 * (2 - number):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            turn[number].set()
+        while throttle.waiting < 8:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        all_came.set()
         await asyncio.gather(*tasks)
 
     asyncio.run(run())
-    assert order == [f"{number}.{call}" for number in range(3) for call in range(3)]
+    assert order == ["2.0", "0.0", "0.1", "0.2", "1.0", "1.1", "1.2", "2.1", "2.2"]
 
 
 def test_without_an_age_who_came_first_goes_first() -> None:
@@ -140,7 +145,7 @@ def test_without_an_age_who_came_first_goes_first() -> None:
 
     async def run() -> None:
         throttle = Throttle(2)
-        await asyncio.gather(*(throttle.call(lambda n=n: asked(n)) for n in range(20)))  # type: ignore[misc]
+        await asyncio.gather(*(throttle.call(partial(asked, n)) for n in range(20)))
 
     asyncio.run(run())
     assert order == list(range(20))
