@@ -77,7 +77,10 @@ class Driver:
         watcher = asyncio.create_task(self._watch())
         self._ledger.set_meta("status", "running")
         try:
-            await self._admit(ahead)
+            try:
+                await self._admit(ahead)
+            except ConstitutionalError as error:  # the prompts cannot be read any further
+                settle(self._failed, error)
             while self._tasks:
                 await asyncio.wait(self._tasks)
             if self._stop.now.is_set():
@@ -252,16 +255,7 @@ class Driver:
         self._ledger.set_meta("status", status)
         self._ledger.set_meta("session", str(self._session))
         await self._ledger.flush()
-        return RunResult(
-            status,
-            state.prompts,
-            state.pairs,
-            dict(sorted(state.rejects.items())),
-            state.failures,
-            state.meter.calls_made,
-            state.meter.calls_reused,
-            message,
-        )
+        return state.result(status, message)
 
 
 def batch_window(config: RunConfig, assembly: Assembly) -> int:

@@ -68,6 +68,9 @@ async def run_prompts(
                     await pool.start()
                 with batching() if assembly.models.desks else contextlib.nullcontext():
                     result = await driver.drive(ahead)
+            except ConstitutionalError as error:
+                host.observe("run_finished", run=info, result=state.result("failed", str(error)))
+                raise
             finally:
                 if pool is not None:
                     await pool.aclose()
