@@ -16,6 +16,5 @@ OF_ROWS = "SELECT reason, min(position), source, detail FROM rows WHERE failure 
 def first_failures(ledger: Path) -> dict[str, str]:
     """Reason → the first prompt or line that failed for it, and how."""
     with LedgerView(ledger) as view:
-        session = view.meta("session")
-        found = [row for select in (OF_PROMPTS, OF_ROWS) for row in view.rows(select, session)]
+        found = [row for select in (OF_PROMPTS, OF_ROWS) for row in view.rows(select, view.session)]
     return {reason: f"{where}: {detail}" for reason, _, where, detail in found}
