@@ -103,16 +103,12 @@ class Driver:
         if self._assembly.models.desks:
             window = batch_window(self._config, self._assembly)
         position = itertools.count()
-        prompts = 0
         while batch := await self._read(ahead):
             for each in batch:
                 at, row = next(position), each.row
                 if isinstance(row, RowFault):
                     self._bad_row(row, at)
                     continue
-                prompts += 1
-                if self._config.limit is not None and prompts > self._config.limit:
-                    return
                 if each.done is not None:
                     self._keep(row, each.done, at)
                     continue

@@ -15,15 +15,19 @@ ROLES = ("system", "user", "assistant")
 LONGEST_SHOWN = 60
 
 
-def read_prompts(name: str, base: Path | None = None) -> Generator[Prompt | RowFault, None, None]:
-    """Every prompt once, in order; the same dialogue again is a fault with the reason ``duplicate_prompt``."""
-    seen = Seen()
+def read_prompts(
+    name: str, base: Path | None = None, limit: int | None = None
+) -> Generator[Prompt | RowFault, None, None]:
+    """Every prompt once, in order; the same dialogue again is a fault with the reason ``duplicate_prompt``. Nothing is read
+    behind the last of ``limit`` prompts: a pipe may stay open."""
+    seen, found = Seen(), 0
     for source, row in rows_of(name, base or Path.cwd()):
-        if isinstance(row, RowFault):
-            yield row
-            continue
-        prompt = prompt_of(row, source)
-        yield prompt if isinstance(prompt, RowFault) else seen.check(prompt)
+        prompt = row if isinstance(row, RowFault) else prompt_of(row, source)
+        prompt = prompt if isinstance(prompt, RowFault) else seen.check(prompt)
+        yield prompt
+        found += isinstance(prompt, Prompt)
+        if found == limit:
+            return
 
 
 def check_prompts(name: str, base: Path | None = None) -> None:
