@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.errors import MissingExtraError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Once, placed, prepare_transformers
+from constitutional.models.local.loading import Started, placed, prepare_transformers
 from constitutional.models.local.options import Answer, Tokens, choose, spellings
 from constitutional.models.local.padded import Batches
 from constitutional.models.local.rendering import Renderer, end_tokens
@@ -55,7 +55,7 @@ class TransformersModel:
         self._options = options
         self._tokenizing = ThreadPoolExecutor(1, thread_name_prefix="transformers-tokens")
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="transformers-model")
-        self._loaded = Once(self._load, self._computing)
+        self._loaded = Started(self._load, self._computing)
         self._batches: Batches[_Row] = Batches(self._computing, self._run, options.max_batch, self._too_big)
         self._identity = model.identity({} if options.dtype == "auto" else {"dtype": options.dtype})
 

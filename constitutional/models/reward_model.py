@@ -18,7 +18,7 @@ from jinja2 import TemplateError as JinjaError
 from constitutional.core.records import Message, Messages
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Once, in_one_line, placed, prepare_transformers
+from constitutional.models.local.loading import Started, in_one_line, placed, prepare_transformers
 from constitutional.models.local.padded import Batches
 from constitutional.roles import ModelSetup
 
@@ -63,7 +63,7 @@ class RewardModel:
         self._model = LocalModel.of(ModelSetup(PROVIDER, setup.model, None, revision=setup.revision), None, {})
         _check_folder(self._model, setup.trust_remote_code)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reward-model")
-        self._loaded = Once(self._load, self._thread)
+        self._loaded = Started(self._load, self._thread)
         self._batches: Batches[_Row] = Batches(self._thread, self._run, setup.max_batch, self._too_big)
 
     @property
