@@ -95,8 +95,7 @@ class PluginHost:
     """Made once per command; ``load`` is called on first use. Without ``installed`` there are the built-ins alone, and
     what ``add`` is given."""
 
-    def __init__(self, builtin: str = "constitutional.builtin", *, installed: bool = True) -> None:
-        self._builtin = builtin
+    def __init__(self, *, installed: bool = True) -> None:
         self._installed = installed
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
@@ -113,7 +112,7 @@ class PluginHost:
         if os.environ.get(TRACE):
             self._manager.trace.root.setwriter(sys.stderr.write)
             self._manager.enable_tracing()
-        self.add(importlib.import_module(self._builtin), BUILTIN, BUILTIN, _own_version())
+        self.add(importlib.import_module("constitutional.builtin"), BUILTIN, BUILTIN, _own_version())
         if self._installed:
             for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
                 if _allowed(entry):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError as JinjaError
 
-from constitutional.core.records import Message, Messages
+from constitutional.core.records import Message, Messages, Reason
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import Started, in_one_line, placed, prepare_transformers
@@ -104,7 +104,7 @@ class RewardModel:
         tokens = {name: list(values) for name, values in told.items()}
         if len(tokens["input_ids"]) > loaded.context:
             problem = f"{self.id}: dialogue and answer have {len(tokens['input_ids'])} tokens of {loaded.context}"
-            raise RequestRefusedError(problem, "context_too_long")
+            raise RequestRefusedError(problem, Reason.CONTEXT_TOO_LONG)
         return tokens
 
     def _ready(self) -> _Loaded:
@@ -135,7 +135,7 @@ class RewardModel:
             row.future.set_result(reward)
 
     def _too_big(self, row: _Row) -> Exception:
-        return RequestRefusedError(f"{self.id}: {row.length} tokens do not fit in memory", "context_too_long")
+        return RequestRefusedError(f"{self.id}: {row.length} tokens do not fit in memory", Reason.CONTEXT_TOO_LONG)
 
     def _load(self) -> _Loaded:
         prepare_transformers(self.id)

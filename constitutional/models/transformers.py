@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
+from constitutional.core.records import Reason
 from constitutional.errors import MissingExtraError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import Started, placed, prepare_transformers
@@ -124,7 +125,7 @@ class TransformersModel:
 
     def _too_big(self, row: _Row) -> Exception:
         refusal = f"{self.id}: {len(row.prompt)} tokens and their answer do not fit in memory"
-        return RequestRefusedError(refusal, "context_too_long")
+        return RequestRefusedError(refusal, Reason.CONTEXT_TOO_LONG)
 
     def _load(self) -> _Loaded:
         prepare_transformers(self.id)
