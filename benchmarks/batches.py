@@ -13,8 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import command_line, report, run, table
-from benchmarks.overhead import write_prompts
+from benchmarks.measure import command_line, report, run, table, write_prompts
 from tests.support.server import Server, serve
 
 

@@ -39,7 +39,8 @@ from constitutional.core.records import (
     Trace,
 )
 from constitutional.ledger import RunFolder, TraceRow, create_or_check
-from tests.support.hub import WRITER, FakeHub, serve_hub
+from tests.support.hub import serve_hub
+from tests.support.hub_store import WRITER, FakeHub
 
 ANSWERS, KEPT, PLAN, REPO = 4, 4, "0" * 32, "user/pairs"
 LIMIT_MB = 400

@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import command_line, report, table
-from benchmarks.overhead import write_prompts
+from benchmarks.measure import command_line, report, table, write_prompts
 from constitutional.config.run import RunConfig
 from constitutional.core.digest import digest
 from constitutional.ledger import CallRow, Ledger, RunFolder

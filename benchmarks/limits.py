@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run, command_line, median, report, table
-from benchmarks.overhead import bare, generate, write_prompts
+from benchmarks.measure import Run, command_line, median, report, table, write_prompts
+from benchmarks.overhead import bare, generate
 from tests.support.server import Server, serve
 
 LIMIT, IN_FLIGHT = 60.0, 64

@@ -1,4 +1,4 @@
-"""What every benchmark has: its command line, a process that is accounted for, medians, tables, results."""
+"""What every benchmark has: its command line, prompts, a process that is accounted for, medians, tables, results."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ def run(command: Sequence[str], **environment: str) -> Run:
     cpu = usage.ru_utime + usage.ru_stime
     peak = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
     return Run(time.monotonic() - clock, cpu, peak, began, stdout)
+
+
+def write_prompts(path: Path, count: int) -> None:
+    """So many questions, no two alike."""
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            text = (
+                f"Question {number}: what should I know about item {number * 7 % 113} before I order it from the shop?"
+            )
+            file.write(json.dumps({"prompt": text}) + "\n")
 
 
 def median(values: Sequence[float]) -> float:

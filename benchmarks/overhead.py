@@ -13,7 +13,6 @@ pipeline run, once each.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -22,17 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.event_loop import profiled
-from benchmarks.measure import Run, command_line, median, numbers, report, run, table
+from benchmarks.measure import Run, command_line, median, numbers, report, run, table, write_prompts
 from tests.support.server import Server, serve
-
-
-def write_prompts(path: Path, count: int) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for number in range(count):
-            text = (
-                f"Question {number}: what should I know about item {number * 7 % 113} before I order it from the shop?"
-            )
-            file.write(json.dumps({"prompt": text}) + "\n")
 
 
 def generate(server: Server, prompts: Path, out: Path, in_flight: int, *more: str) -> Run:

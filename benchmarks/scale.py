@@ -13,8 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run, command_line, numbers, report, run, table
-from benchmarks.overhead import write_prompts
+from benchmarks.measure import Run, command_line, numbers, report, run, table, write_prompts
 
 
 def generate(prompts: Path, out: Path) -> Run:

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import command_line, median, report, run, table
-from benchmarks.overhead import generate, write_prompts
+from benchmarks.measure import command_line, median, report, run, table, write_prompts
+from benchmarks.overhead import generate
 from tests.support.server import serve
 
 COMMANDS = {

@@ -31,8 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.event_loop import profiled
-from benchmarks.measure import command_line, median, numbers, report, table
-from benchmarks.overhead import write_prompts
+from benchmarks.measure import command_line, median, numbers, report, table, write_prompts
 
 CPU_ENGINE = {"enforce_eager": True, "dtype": "float32", "max_model_len": 2048, "max_num_seqs": 64}
 PROFILE = "profile.md"

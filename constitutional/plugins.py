@@ -95,8 +95,7 @@ class PluginHost:
     """Made once per command; ``load`` is called on first use. Without ``installed`` there are the built-ins alone, and
     what ``add`` is given."""
 
-    def __init__(self, builtin: str = "constitutional.builtin", *, installed: bool = True) -> None:
-        self._builtin = builtin
+    def __init__(self, *, installed: bool = True) -> None:
         self._installed = installed
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
@@ -113,7 +112,7 @@ class PluginHost:
         if os.environ.get(TRACE):
             self._manager.trace.root.setwriter(sys.stderr.write)
             self._manager.enable_tracing()
-        self.add(importlib.import_module(self._builtin), BUILTIN, BUILTIN, _own_version())
+        self.add(importlib.import_module("constitutional.builtin"), BUILTIN, BUILTIN, _own_version())
         if self._installed:
             for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
                 if _allowed(entry):
@@ -165,18 +164,15 @@ class PluginHost:
     def _registrations(self, module: Any, distribution: str, version: str) -> list[Registered]:
         found: list[Registered] = []
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
-        for kind, hook in KINDS.items():
 
-            def register(
-                name: str,
-                factory: Callable[..., Any],
-                *,
-                config: type[BaseModel] | None = None,
-                kind: str = kind,
-            ) -> None:
+        def registering(kind: str) -> Register:
+            def register(name: str, factory: Callable[..., Any], *, config: type[BaseModel] | None = None) -> None:
                 found.append(Registered(kind, name, factory, config, distribution, version))
 
-            self._manager.subset_hook_caller(hook, others)(register=register)
+            return register
+
+        for kind, hook in KINDS.items():
+            self._manager.subset_hook_caller(hook, others)(register=registering(kind))
         return found
 
     def _enter(self, item: Registered) -> str | None:

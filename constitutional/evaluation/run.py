@@ -23,12 +23,12 @@ from constitutional.models.meter import Meter
 from constitutional.pipeline.bind import recorded
 from constitutional.pipeline.progress import Progress
 from constitutional.plugins import PluginHost
-from constitutional.saying import Say, quiet
+from constitutional.saying import Say, silent
 
 Started = Callable[[Progress], None]
 
 
-def evaluate(settings: EvaluateSettings, say: Say = quiet) -> Evaluation:
+def evaluate(settings: EvaluateSettings, say: Say = silent) -> Evaluation:
     """Answers, verdicts and measures of all models; ``settings.out`` then holds ``run.db`` and ``evaluation.json``.
     ``say`` gets lines for people."""
     return asyncio.run(evaluate_with(settings, PluginHost(), say=say))
@@ -40,7 +40,7 @@ async def evaluate_with(
     *,
     constitution: Constitution | None = None,
     started: Started | None = None,
-    say: Say = quiet,
+    say: Say = silent,
 ) -> Evaluation:
     """``constitution`` is one that was read before; ``started`` is given the state that changes as it goes on."""
     ready = prepare(settings, host, constitution)

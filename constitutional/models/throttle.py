@@ -30,6 +30,7 @@ HELPS = 1.05
 TRIES, FIRST_TRIES = 7, 3
 """Tries of a call that fails; fewer when a server that has never answered refuses the connection."""
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT = 0.25, 30.0, 600.0
+"""Seconds: the last is the most that a call waits because its server said so."""
 WINDOW = 2.0
 """Seconds of outcomes by which a limit is judged."""
 LIMIT_SHARE, PACED_SHARE = 0.2, 0.1
@@ -113,7 +114,7 @@ class Throttle:
                 if failures >= (FIRST_TRIES if unknown else TRIES):
                     raise self._given_up(error, failures) from error
                 self.retries[error.reason] += 1
-                pause = _jittered(failures) if error.retry_after is None else error.retry_after
+                pause = _jittered(failures) if error.retry_after is None else min(error.retry_after, LONGEST_WAIT)
             else:
                 self._succeeded()
                 return result

@@ -29,7 +29,7 @@ from constitutional.errors import (
     near_matches,
 )
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Once, in_one_line
+from constitutional.models.local.loading import Started, in_one_line
 from constitutional.models.local.places import Places
 from constitutional.models.local.revival import Engine, EngineDied
 from constitutional.models.local.there import ADAPTER, check_there, told_by_hub
@@ -74,7 +74,7 @@ class SharedEngine:
         """Tokens in its cache, and requests in one step; known once it is started."""
         self.thread = _a_thread()
         """Where templates are rendered and texts become tokens: off the event loop."""
-        self.engine: Engine[Any] = Engine(lambda: Once(self.start, self.thread), self._shut_down)
+        self.engine: Engine[Any] = Engine(lambda: Started(self.start, self.thread), self._shut_down)
 
     @classmethod
     def of(cls, model: LocalModel, settings: Mapping[str, Any]) -> SharedEngine:

@@ -77,7 +77,10 @@ class Driver:
         watcher = asyncio.create_task(self._watch())
         self._ledger.set_meta("status", "running")
         try:
-            await self._admit(ahead)
+            try:
+                await self._admit(ahead)
+            except ConstitutionalError as error:  # the prompts cannot be read any further
+                settle(self._failed, error)
             while self._tasks:
                 await asyncio.wait(self._tasks)
             if self._stop.now.is_set():
@@ -95,16 +98,12 @@ class Driver:
     async def _admit(self, ahead: Ahead) -> None:
         """Keep as many prompts in work as the models can use, until there are no more or there is a reason to stop."""
         position = itertools.count()
-        prompts = 0
         while batch := await self._read(ahead):
             for each in batch:
                 at, row = next(position), each.row
                 if isinstance(row, RowFault):
                     self._bad_row(row, at)
                     continue
-                prompts += 1
-                if self._config.limit is not None and prompts > self._config.limit:
-                    return
                 if each.done is not None:
                     self._keep(row, each.done, at)
                     continue
@@ -251,16 +250,7 @@ class Driver:
         self._ledger.set_meta("status", status)
         self._ledger.set_meta("session", str(self._session))
         await self._ledger.flush()
-        return RunResult(
-            status,
-            state.prompts,
-            state.pairs,
-            dict(sorted(state.rejects.items())),
-            state.failures,
-            state.meter.calls_made,
-            state.meter.calls_reused,
-            message,
-        )
+        return state.result(status, message)
 
 
 def batch_window(config: RunConfig, assembly: Assembly) -> int:

@@ -120,12 +120,12 @@ async def pair_answers(answered: Trace, cast: Cast, recall: Recall | None = None
     )
     try:
         proposed: tuple[Ruling | Reject, ...] = tuple(await settled(cast.pairing.pair(arena)))
-    except BaseException:
+        rulings = tuple(item for item in proposed if isinstance(item, Ruling))
+        trace = replace(answered, scores=arena.scores, judgements=arena.judgements, rulings=rulings)
+        values = arena.values
+    finally:
         await arena.aclose()
-        raise
-    rulings = tuple(item for item in proposed if isinstance(item, Ruling))
-    trace = replace(answered, scores=arena.scores, judgements=arena.judgements, rulings=rulings)
-    return await pair_up(trace, proposed, arena.values, cast.strategy, cast.min_margin, cast.filters, cast.calibrator)
+    return await pair_up(trace, proposed, values, cast.strategy, cast.min_margin, cast.filters, cast.calibrator)
 
 
 def final_of(answered: Trace) -> dict[str, Response]:

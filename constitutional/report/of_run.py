@@ -50,13 +50,11 @@ def run_part(run: OpenRun) -> Part:
 
 
 def survey(run: OpenRun) -> Survey:
-    """One pass over the traces of the plan in force, and the lines that were no prompt."""
+    """One pass over the traces of the run, and the lines that were no prompt."""
     found = Survey(run.constitution, Tally(watch=Watch(human_labels(run.view))))
     for trace in run.traces():
         found.add(trace)
-    for reason, failure in run.view.rows(
-        "SELECT reason, failure FROM rows WHERE session = (SELECT max(session) FROM rows)"
-    ):
+    for _, _, reason, _, failure in run.view.bad_rows():
         found.bad_row(reason, bool(failure))
     return found
 

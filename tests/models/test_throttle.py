@@ -57,6 +57,14 @@ def test_what_may_pass_is_retried_and_429s_never_run_out() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    "error", [TransientError("down", "overloaded", float("inf")), RateLimitedError("slow", float("inf"))]
+)
+def test_a_server_that_asks_for_a_day_is_asked_again_before(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.001)
+    assert asyncio.run(asyncio.wait_for(Throttle(4).call(failing(error)), 30)) == "answer"
+
+
 def test_a_refused_request_is_not_repeated() -> None:
     calls = 0
 

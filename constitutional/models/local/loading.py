@@ -46,7 +46,7 @@ def in_one_line(error: Exception) -> str:
     return text if len(text) <= 400 else text[:400] + " …"
 
 
-class Once(Generic[T]):
+class Started(Generic[T]):
     """Something slow to start: begun in a thread by the first caller, shared by all, also concurrent ones.
 
     A cancelled caller does not stop it, and a failure is every caller's."""
