@@ -13,6 +13,7 @@ from constitutional.core.digest import digest
 from constitutional.core.records import Trace
 from constitutional.errors import LedgerError
 from constitutional.evaluation.ask import ask_all
+from constitutional.evaluation.effect import write_cards
 from constitutional.evaluation.find import evaluation_of
 from constitutional.evaluation.ready import Ready, prepare
 from constitutional.evaluation.result import Evaluation
@@ -28,10 +29,13 @@ from constitutional.saying import Say, silent
 Started = Callable[[Progress], None]
 
 
-def evaluate(settings: EvaluateSettings, say: Say = silent) -> Evaluation:
-    """Answers, verdicts and measures of all models; ``settings.out`` then holds ``run.db`` and ``evaluation.json``.
-    ``say`` gets lines for people."""
-    return asyncio.run(evaluate_with(settings, PluginHost(), say=say))
+def evaluate(settings: EvaluateSettings, say: Say = silent, *, cards: bool = True) -> Evaluation:
+    """Answers, verdicts and measures of all models; ``settings.out`` then holds ``run.db`` and ``evaluation.json``, and the
+    cards of trained models their effect, unless ``cards`` is false. ``say`` gets lines for people."""
+    found = asyncio.run(evaluate_with(settings, PluginHost(), say=say))
+    for path in write_cards(found, settings, say) if cards else ():
+        say(f"card: {path}")
+    return found
 
 
 async def evaluate_with(

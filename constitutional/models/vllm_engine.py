@@ -29,11 +29,12 @@ from constitutional.errors import (
     near_matches,
 )
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Started, in_one_line
+from constitutional.models.local.loading import in_one_line
 from constitutional.models.local.places import Places
 from constitutional.models.local.revival import Engine, EngineDied
-from constitutional.models.local.there import ADAPTER, check_there, told_by_hub
+from constitutional.models.local.there import ADAPTER_CONFIG, check_there, told_by_hub
 from constitutional.models.local.turns import Turns
+from constitutional.models.started import Started
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -223,7 +224,9 @@ class SharedEngine:
         with one that has one is computed there with whatever is in the last place (0.32 takes −1 for an index)."""
         if not self._adapters:
             return {}
-        rank = max(int(json.loads((Path(path) / ADAPTER).read_text("utf-8")).get("r", 8)) for path in self._adapters)
+        rank = max(
+            int(json.loads((Path(path) / ADAPTER_CONFIG).read_text("utf-8")).get("r", 8)) for path in self._adapters
+        )
         largest = next((known for known in RANKS if known >= rank), rank)
         return {"enable_lora": True, "max_loras": len(self._adapters) + spare, "max_lora_rank": largest}
 
