@@ -164,18 +164,15 @@ class PluginHost:
     def _registrations(self, module: Any, distribution: str, version: str) -> list[Registered]:
         found: list[Registered] = []
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
-        for kind, hook in KINDS.items():
 
-            def register(
-                name: str,
-                factory: Callable[..., Any],
-                *,
-                config: type[BaseModel] | None = None,
-                kind: str = kind,
-            ) -> None:
+        def registering(kind: str) -> Register:
+            def register(name: str, factory: Callable[..., Any], *, config: type[BaseModel] | None = None) -> None:
                 found.append(Registered(kind, name, factory, config, distribution, version))
 
-            self._manager.subset_hook_caller(hook, others)(register=register)
+            return register
+
+        for kind, hook in KINDS.items():
+            self._manager.subset_hook_caller(hook, others)(register=registering(kind))
         return found
 
     def _enter(self, item: Registered) -> str | None:
