@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,7 @@ def _generate(
     unmeasured: bool,
 ) -> int:
     import asyncio
-    from contextlib import ExitStack
+    from contextlib import ExitStack, redirect_stdout
 
     from constitutional.cli.generate.out import say_what_is_out, saying_what_stays_out
     from constitutional.cli.generate.resume import check_resume
@@ -195,6 +196,7 @@ def _generate(
     log = Log() if watched.log_json else None
     folder.create()
     with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(sys.stderr))  # what a plugin prints is no part of the result
         started = _metrics(stack, watched, log)
         stack.enter_context(folder.lock())
         if folder.started:
