@@ -71,10 +71,10 @@ class Registered:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            hint = ""
+            said = first["msg"]
             if first["type"] == "extra_forbidden":
-                hint = near_matches(key, self.config.model_fields)
-            raise ConfigError(f"{where}.options.{key}: {first['msg']}{hint}") from error
+                said = f"unknown option{near_matches(key, self.config.model_fields)}"
+            raise ConfigError(f"{where}.options.{key}: {said}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,8 @@ class PluginHost:
             raise PluginError(f"{self._conflicts[key]}: uninstall one, or choose with {ALLOW_LIST}")
         if key not in self._registry:
             failed = [f"{plugin.distribution} ({plugin.error})" for plugin in self.plugins if plugin.error]
-            hints = [f"plugins that failed: {'; '.join(failed)}"] if failed else []
+            hints = [f"it is a {other}" for other in KINDS if (other, name) in self._registry]
+            hints += [f"plugins that failed: {'; '.join(failed)}"] if failed else []
             if self._left_out:
                 hints.append(f"{ALLOW_LIST} leaves out: {', '.join(self._left_out)}")
             hint = ") (".join(hints)

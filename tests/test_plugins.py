@@ -148,6 +148,11 @@ def test_what_a_plugin_prints_goes_to_standard_error(install: Install, capsys: p
     assert capsys.readouterr() == ("", "hello\n")
 
 
+def test_a_name_of_another_kind_says_which(install: Install) -> None:
+    with pytest.raises(UnknownNameError, match=r"no judge named 'pointwise'.*\(it is a scorer\)"):
+        install().get("judge", "pointwise")
+
+
 class NoModel:
     """Options that pydantic does not know."""
 

@@ -53,6 +53,8 @@ def lacking(kind: str, made: Any) -> str | None:
     if kind == "model":
         absent = next((name for name in OF_MODELS if not hasattr(made, name)), None)
         return None if absent is None else f"a provider's model has {absent}, and this one has not"
+    if kind == "constitution":
+        return None
     if kind == "filter":
         counts = {name: count for name, count in OF_FILTERS.items() if callable(getattr(made, name, None))}
         if not isinstance(made, Filter | PromptFilter | SetFilter):
