@@ -6,15 +6,17 @@ import asyncio
 import dataclasses
 import json
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import click
 
 from constitutional.config.constitution import Provided, find_constitution, load_constitution
 from constitutional.config.run import RunConfig
-from constitutional.core.constitution import Principle
+from constitutional.core.constitution import PluginUse, Principle
 from constitutional.errors import EXIT_FAILURE, EXIT_OK, ConfigError, UnknownNameError, UsageError
 from constitutional.ledger import RunFolder
+from constitutional.pipeline.by_principle import own_plugins
 from constitutional.pipeline.constitution import provided
 from constitutional.pipeline.review import Opinion, review
 from constitutional.plugins import PluginHost
@@ -107,8 +109,9 @@ def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> 
         try:
             path = find_constitution(name, Path(), offered)
             findings += lint(path, offered)
+            own_plugins(load_constitution(path, offered), partial(_options_of, host))
             findings += [] if reviewer is None else reviewer.findings(path, offered, host)
-        except ConfigError as error:
+        except (ConfigError, UnknownNameError) as error:
             broken.append(str(error))
     failing = sum(finding.severity in FAILING for finding in findings)
     if as_json:
@@ -122,6 +125,11 @@ def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> 
         names = ", ".join(dict.fromkeys(finding.rule for finding in findings))
         click.echo(f"findings: {len(findings)} ({names}); --explain RULE says more", err=True)
     return EXIT_FAILURE if failing else EXIT_OK
+
+
+def _options_of(host: PluginHost, kind: str, use: PluginUse) -> object:
+    """A judge or critic of a principle's own is there, and takes these options."""
+    return host.get(kind, use.plugin).options(dict(use.options), kind)
 
 
 def _data(rule: Rule) -> dict[str, str]:
