@@ -31,7 +31,7 @@ from constitutional.errors import (
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import Once, in_one_line
 from constitutional.models.local.revival import Engine, EngineDied
-from constitutional.models.local.there import ADAPTER, check_there, told_by_hub
+from constitutional.models.local.there import ADAPTER_CONFIG, check_there, told_by_hub
 from constitutional.models.local.turns import Turns
 
 if TYPE_CHECKING:
@@ -202,7 +202,9 @@ class SharedEngine:
     def _for_adapters(self) -> dict[str, Any]:
         if not self._adapters:
             return {}
-        rank = max(int(json.loads((Path(path) / ADAPTER).read_text("utf-8")).get("r", 8)) for path in self._adapters)
+        rank = max(
+            int(json.loads((Path(path) / ADAPTER_CONFIG).read_text("utf-8")).get("r", 8)) for path in self._adapters
+        )
         largest = next((known for known in RANKS if known >= rank), rank)
         return {"enable_lora": True, "max_loras": len(self._adapters), "max_lora_rank": largest}
 

@@ -184,7 +184,7 @@ def _generate(
 
     from constitutional.cli.generate.out import say_what_is_out, saying_what_stays_out
     from constitutional.cli.generate.resume import check_resume
-    from constitutional.cli.generate.summary import log_session, print_result, result_json
+    from constitutional.cli.generate.summary import Ended
     from constitutional.cli.progress import run_with_progress
     from constitutional.cli.structured import Log
     from constitutional.dataset.write import run_warnings, write_dataset
@@ -212,10 +212,11 @@ def _generate(
             complete = result.status == "complete"
             result = result.without(sift_run(folder, run_filters, complete=complete))
             write_dataset(folder, complete=complete)
-        first = log_session(folder, result, state)
+        ended, warnings = Ended.of(folder, result, state), run_warnings(folder)
+        first = ended.log()
         if log is not None:
-            log.say("finished", **result_json(folder, result, state, run_warnings(folder)))
-    print_result(folder, result, state, run_warnings(folder), as_json=as_json)
+            log.say("finished", **ended.json(warnings))
+    ended.show(warnings, as_json=as_json)
     if unmeasured and first and result.pairs and not quiet:
         _say_how_to_measure(folder)
     return EXIT_CODES[result.status]
