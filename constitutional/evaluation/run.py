@@ -19,6 +19,7 @@ from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.settings import EvaluateSettings
 from constitutional.evaluation.weigh import Weighing
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
+from constitutional.loops import run_to_end
 from constitutional.models.meter import Meter
 from constitutional.pipeline.bind import recorded
 from constitutional.pipeline.progress import Progress
@@ -31,7 +32,7 @@ Started = Callable[[Progress], None]
 def evaluate(settings: EvaluateSettings, say: Say = quiet) -> Evaluation:
     """Answers, verdicts and measures of all models; ``settings.out`` then holds ``run.db`` and ``evaluation.json``.
     ``say`` gets lines for people."""
-    return asyncio.run(evaluate_with(settings, PluginHost(), say=say))
+    return run_to_end(evaluate_with(settings, PluginHost(), say=say))
 
 
 async def evaluate_with(
