@@ -20,6 +20,7 @@ from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.settings import EvaluateSettings
 from constitutional.evaluation.weigh import Weighing
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
+from constitutional.loops import run_to_end
 from constitutional.models.meter import Meter
 from constitutional.pipeline.bind import recorded
 from constitutional.pipeline.progress import Progress
@@ -32,7 +33,7 @@ Started = Callable[[Progress], None]
 def evaluate(settings: EvaluateSettings, say: Say = silent, *, cards: bool = True) -> Evaluation:
     """Answers, verdicts and measures of all models; ``settings.out`` then holds ``run.db`` and ``evaluation.json``, and the
     cards of trained models their effect, unless ``cards`` is false. ``say`` gets lines for people."""
-    found = asyncio.run(evaluate_with(settings, PluginHost(), say=say))
+    found = run_to_end(evaluate_with(settings, PluginHost(), say=say))
     for path in write_cards(found, settings, say) if cards else ():
         say(f"card: {path}")
     return found

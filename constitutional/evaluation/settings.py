@@ -22,6 +22,8 @@ Named = str | ModelConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateSettings:
+    """What an evaluation is told: the options of `constitutional evaluate`, and roles as a run file has them."""
+
     base: Named
     tuned: Named
     more: tuple[Named | tuple[str | None, Named], ...] = ()

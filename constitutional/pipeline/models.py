@@ -20,6 +20,7 @@ from constitutional.models.batches.patient import Waits
 from constitutional.models.batches.purse import Purse
 from constitutional.models.meter import Meter, Price
 from constitutional.models.throttle import Throttle
+from constitutional.pipeline.strangers import made_by
 from constitutional.plugins import PluginHost
 from constitutional.roles import ModelSetup
 
@@ -125,7 +126,7 @@ class Models:
             timeout=entry.timeout,
             concurrency=entry.concurrency or self.config.in_flight,
         )
-        adapter: ChatModel = registered.factory(setup)
+        adapter: ChatModel = made_by(registered, setup)
         return adapter
 
     async def aclose(self) -> None:

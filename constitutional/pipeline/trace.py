@@ -16,6 +16,7 @@ from constitutional.errors import (
     ModelError,
     ModelUnavailableError,
     RunStoppedError,
+    blame,
 )
 from constitutional.models.groups import together
 from constitutional.models.throttle import begins
@@ -74,8 +75,7 @@ async def _or_why_not(prompt: Prompt, making: Awaitable[Trace]) -> Trace:
     except ModelError as error:
         return Trace(prompt, rejects=(Reject(prompt.id, error.reason, str(error), failure=True),))
     except Exception as error:
-        detail = f"{type(error).__name__}: {error}"
-        return Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True),))
+        return Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, blame(error)[:500], failure=True),))
 
 
 async def _trace(prompt: Prompt, cast: Cast) -> Trace:
@@ -150,7 +150,7 @@ def answered_part(trace: Trace) -> Trace:
 
 def not_storable(prompt: Prompt, error: Exception) -> Trace:
     """In place of a trace in which a plugin put what JSON or UTF-8 cannot hold."""
-    detail = f"a plugin's record cannot be stored: {type(error).__name__}: {error!r}"
+    detail = f"a plugin's record cannot be stored: {type(error).__name__}: {error}"
     return Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True),))
 
 

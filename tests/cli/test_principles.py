@@ -149,6 +149,18 @@ def test_lint_is_silent_about_a_good_file(cli: Cli) -> None:
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
+def test_lint_knows_the_judges_that_principles_name(cli: Cli) -> None:
+    own = "        judge: {plugin: rules, options: {rules: [{check: nothing}]}}\n"
+    Path("own.yaml").write_text(
+        "name: own\nextends: [base]\ntiers:\n  - id: style\n    principles:\n      - id: short\n"
+        "        statement: The answer has at most ten words.\n        lint_ignore: [no-examples]\n" + own
+    )
+    done = cli("principles", "lint", "own.yaml", "nowhere.yaml")
+    assert done.code == 2
+    assert "own.yaml:9:9: judge.options.rules.0: Input tag 'nothing' found using 'check'" in done.err
+    assert "no constitution 'nowhere.yaml'" in done.err
+
+
 def test_lint_as_json(cli: Cli) -> None:
     Path("mine.yaml").write_text(KIND)
     done = cli("principles", "lint", "--json", "mine.yaml")

@@ -7,6 +7,7 @@ import asyncio
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from weakref import WeakValueDictionary
 
 import pytest
@@ -111,7 +112,7 @@ def test_an_engine_that_was_stopped_is_started_again_by_who_comes_later(
         engine = SharedEngine("x", str(tmp_path), None, {})
 
         async def work(llm: Stopped) -> Stopped:
-            return await engine.in_thread(lambda: llm)
+            return cast("Stopped", await engine.in_thread(lambda: llm))
 
         for number in range(2):
             engine.joined()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +104,8 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
     from constitutional.pipeline.progress import INTERRUPTED
 
     try:
-        return asyncio.run(_run(source, host, quiet))
+        with redirect_stdout(sys.stderr):  # what a plugin prints is no part of the result
+            return asyncio.run(_run(source, host, quiet))
     except RunStoppedError as stopped:
         if str(stopped) == INTERRUPTED:
             click.echo("interrupted: the same command goes on from here", err=True)

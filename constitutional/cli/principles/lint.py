@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import textwrap
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from constitutional.config.constitution import Provided, find_constitution, load_constitution
-from constitutional.core.constitution import Principle
+from constitutional.core.constitution import PluginUse, Principle
 from constitutional.errors import EXIT_FAILURE, EXIT_OK, ConfigError, UnknownNameError, UsageError
+from constitutional.pipeline.by_principle import own_plugins
 from constitutional.pipeline.constitution import provided
 from constitutional.plugins import PluginHost
 from constitutional.principles.lint import FAILING, RULES, Finding, Rule, lint
@@ -107,6 +110,7 @@ def _elsewhere(principle: Principle, path: Path) -> bool:
 def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> int:
     """What is wrong with one file does not keep the others from being checked."""
     host = PluginHost(builtin=None) if reviewer is None else PluginHost()
+    with_builtin = cache(PluginHost)  # for principles that name a judge or a critic, and loaded only then
     offered = provided(host)
     findings: list[Finding] = []
     broken: list[str] = []
@@ -114,8 +118,9 @@ def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> 
         try:
             path = find_constitution(name, Path(), offered)
             findings += lint(path, offered)
+            own_plugins(load_constitution(path, offered), partial(_options_of, with_builtin))
             findings += [] if reviewer is None else reviewer.findings(path, offered, host)
-        except ConfigError as error:
+        except (ConfigError, UnknownNameError) as error:
             broken.append(str(error))
     failing = sum(finding.severity in FAILING for finding in findings)
     if as_json:
@@ -129,6 +134,11 @@ def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> 
         names = ", ".join(dict.fromkeys(finding.rule for finding in findings))
         click.echo(f"findings: {len(findings)} ({names}); --explain RULE says more", err=True)
     return EXIT_FAILURE if failing else EXIT_OK
+
+
+def _options_of(host: Callable[[], PluginHost], kind: str, use: PluginUse) -> object:
+    """A judge or critic of a principle's own is there, and takes these options."""
+    return host().get(kind, use.plugin).options(dict(use.options), kind)
 
 
 def _data(rule: Rule) -> dict[str, str]:
