@@ -16,10 +16,11 @@ from pydantic import BaseModel, Field
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.errors import MissingExtraError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Once, placed, prepare_transformers
+from constitutional.models.local.loading import placed, prepare_transformers
 from constitutional.models.local.options import Answer, Tokens, choose, spellings
 from constitutional.models.local.padded import Batches
 from constitutional.models.local.rendering import Renderer, end_tokens
+from constitutional.models.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

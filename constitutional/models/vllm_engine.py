@@ -29,10 +29,11 @@ from constitutional.errors import (
     near_matches,
 )
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Once, in_one_line
+from constitutional.models.local.loading import in_one_line
 from constitutional.models.local.revival import Engine, EngineDied
 from constitutional.models.local.there import ADAPTER_CONFIG, check_there, told_by_hub
 from constitutional.models.local.turns import Turns
+from constitutional.models.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping

@@ -40,6 +40,20 @@ def test_without_a_command_the_help_is_shown_and_nothing_heavy_is_loaded() -> No
     assert said.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("arguments", ["list", "show base", "lint base", "diff base honest"])
+def test_what_reads_files_alone_loads_nothing_that_makes_data(arguments: str) -> None:
+    made = ("constitutional.builtin", "constitutional.ledger", "asyncio", "jinja2", "sqlite3")
+    code = (
+        f"import sys; sys.argv = ['constitutional', 'principles', *{arguments!r}.split()]\n"
+        "from constitutional.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {made!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("[]", "")
+
+
 def test_an_unknown_command_names_the_near_one(cli: Cli) -> None:
     done = cli("principles", "lnt")
     assert done.code == 2

@@ -10,7 +10,6 @@ import click
 
 from constitutional.core.enforcement import in_force
 from constitutional.pipeline.constitution import read_constitution
-from constitutional.pipeline.opened import open_run
 from constitutional.plugins import PluginHost
 from constitutional.principles.difference import Effect, difference, effect
 
@@ -24,11 +23,13 @@ from constitutional.principles.difference import Effect, difference, effect
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(old: str, new: str, run: Path | None, as_json: bool) -> None:
     """What changed between two constitutions (names or files): added, removed, reworded, re-tiered, re-weighted."""
-    host = PluginHost()
+    host = PluginHost(builtin=None)
     before, after = (read_constitution(name, Path(), host) for name in (old, new))
     changes = difference(before, after)
     found: Effect | None = None
     if run is not None:
+        from constitutional.pipeline.opened import open_run
+
         with open_run(run) as opened:
             # What was judged is known by the words that the run had, whatever OLD says.
             found = effect(opened.constitution, in_force(after), opened.traces())

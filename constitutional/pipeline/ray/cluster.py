@@ -155,9 +155,11 @@ def _apart(work: Callable[[], None]) -> asyncio.Future[None]:
 
     def do() -> None:
         try:
-            done.set_result(work())
+            work()
         except BaseException as error:
             done.set_exception(error)
+        else:
+            done.set_result(None)
 
     threading.Thread(target=do, name="ray-init", daemon=True).start()
     return asyncio.wrap_future(done)

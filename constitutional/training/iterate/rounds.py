@@ -287,7 +287,7 @@ def _evaluate(turn: Turn) -> Evaluation:
         raise
     if asked:  # while it was measuring
         raise InterruptedRoundError
-    write_cards(found, given)
+    write_cards(found, given, turn.say)
     return found
 
 
