@@ -50,7 +50,8 @@ def test_a_run_that_has_nothing_to_compare_ends_well(cli: Cli) -> None:
 
 
 def test_a_run_that_goes_on_says_which_principles_changed(cli: Cli) -> None:
-    rules = "name: ours\ntiers:\n  - id: honesty\n    force: strong\n    principles:\n      - id: honest\n        statement: {}\n"
+    rules = "name: ours\ntiers:\n  - id: honesty\n    force: strong\n    principles:\n"
+    rules += "      - id: honest\n        statement: {}\n"
     arguments = ("generate", "--model", "scripted:demo", "--limit", "2", "--constitution", "ours.yaml", "--out", "run")
     Path("ours.yaml").write_text(rules.format("The answer is honest."))
     assert "changed since" not in cli(*arguments).err
@@ -61,7 +62,7 @@ def test_a_run_that_goes_on_says_which_principles_changed(cli: Cli) -> None:
         "honest about delivery."
     ) in cli(*arguments).err.splitlines()
     Path("ours.yaml").write_text(
-        rules.format("The answer is honest.") * 1
+        rules.format("The answer is honest.")
         + "".join(f"      - {{id: more-{n}, statement: The answer names {n} things.}}\n" for n in range(9))
     )
     assert "constitution: and 5 more: constitutional principles diff" in cli(*arguments).err
