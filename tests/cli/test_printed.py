@@ -49,6 +49,13 @@ def test_a_run_that_has_nothing_to_compare_ends_well(cli: Cli) -> None:
     assert cli("watch", "run").code == 0
 
 
+def test_a_run_that_stops_early_says_what_its_failures_are_a_share_of(cli: Cli) -> None:
+    Path("p.jsonl").write_text('{"promt": "a"}\n{"prompt": "b"}\n{"prompt": "c"}\n')
+    said = cli("generate", "--model", "scripted:demo", "--prompts", "p.jsonl", "--out", "run", "--quiet")
+    assert said.code == 3
+    assert "1 of the first 1 prompts failed, more than --max-failure-rate 0.1 of 3 (bad_row 1)" in said.out
+
+
 def test_a_run_that_goes_on_says_which_principles_changed(cli: Cli) -> None:
     rules = "name: ours\ntiers:\n  - id: honesty\n    force: strong\n    principles:\n"
     rules += "      - id: honest\n        statement: {}\n"
