@@ -148,7 +148,7 @@ async def measure(options: argparse.Namespace, base: Path) -> dict[str, Any]:
     engine = {"enforce_eager": True, "dtype": "float32", "max_model_len": CONTEXT, "max_num_seqs": 64}
     engine |= {"block_size": options.block_size}
     policy = {"name": f"vllm:{model}", "options": {"engine": engine}}
-    config = RunConfig.model_validate({"constitution": "many.yaml", "models": {"policy": policy}, "concurrency": 256})
+    config = RunConfig.model_validate({"constitution": "many.yaml", "models": {"policy": policy}})
     ledger, times = await ask(config, base, options.pairs)
     found: dict[str, Any] = {"pairs": options.pairs, "principles": options.principles, "block": options.block_size}
     for number, name in enumerate(TEMPLATES):

@@ -34,8 +34,6 @@ from benchmarks.event_loop import profiled
 from benchmarks.measure import command_line, median, numbers, report, table, write_prompts
 
 CPU_ENGINE = {"enforce_eager": True, "dtype": "float32", "max_model_len": 2048, "max_num_seqs": 64}
-PLACES = 256
-"""Requests that vLLM works on at once where nobody says how many. A run has twice as many in flight: so many always wait."""
 PROFILE = "profile.md"
 FAULT = re.compile(r"^(?:\((?P<process>\w+)[^)]*\).*\] )?(?P<words>[\w.]*(?:Error|Exception|Interrupt|error): .*)")
 """A line of a log that names what was raised, by a process of vLLM's or by the child itself."""
@@ -50,7 +48,6 @@ def config_of(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {
         "prompts": str(folder / "prompts.jsonl"), "constitution": "rules.yaml", "models": {"policy": policy},
         "responses": 2, "strategy": "best-vs-worst", "max_failure_rate": 1.0,
-        "concurrency": 2 * options.engine.get("max_num_seqs", PLACES),
     }  # fmt: skip
 
 

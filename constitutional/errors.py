@@ -126,6 +126,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def blame(error: Exception) -> str:
+    """What a reject says of an exception in a plugin: a ``PluginError`` names whose it is, any other at least its class."""
+    return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+
+
 def near_matches(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where something is close, else ``; known: a, b, c``."""
     names = sorted(known)

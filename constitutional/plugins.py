@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
@@ -71,10 +71,10 @@ class Registered:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            hint = ""
+            said = first["msg"]
             if first["type"] == "extra_forbidden":
-                hint = near_matches(key, self.config.model_fields)
-            raise ConfigError(f"{where}.options.{key}: {first['msg']}{hint}") from error
+                said = f"unknown option{near_matches(key, self.config.model_fields)}"
+            raise ConfigError(f"{where}.options.{key}: {said}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +93,17 @@ class Plugin:
 
 class PluginHost:
     """Made once per command; ``load`` is called on first use. Without ``installed`` there are the built-ins alone, and
-    what ``add`` is given."""
+    what ``add`` is given; without ``builtin`` the installed alone, for who asks only for constitutions: none is built in."""
 
-    def __init__(self, *, installed: bool = True) -> None:
+    def __init__(self, builtin: str | None = "constitutional.builtin", *, installed: bool = True) -> None:
+        self._builtin = builtin
         self._installed = installed
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._registry: dict[tuple[str, str], Registered] = {}
         self._conflicts: dict[tuple[str, str], str] = {}
         self._warned: set[str] = set()
+        self._left_out: list[str] = []
         self._loaded = False
         self.plugins: list[Plugin] = []
 
@@ -112,11 +114,14 @@ class PluginHost:
         if os.environ.get(TRACE):
             self._manager.trace.root.setwriter(sys.stderr.write)
             self._manager.enable_tracing()
-        self.add(importlib.import_module("constitutional.builtin"), BUILTIN, BUILTIN, _own_version())
+        if self._builtin is not None:
+            self.add(importlib.import_module(self._builtin), BUILTIN, BUILTIN, _own_version())
         if self._installed:
             for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
                 if _allowed(entry):
                     self._load(entry)
+                else:
+                    self._left_out.append(entry.name)
         return self
 
     def _load(self, entry: EntryPoint) -> None:
@@ -124,7 +129,7 @@ class PluginHost:
         version = entry.dist.version if entry.dist else ""
         began, notes = time.perf_counter(), list[str]()
         try:
-            with _noting(notes):
+            with _noting(notes), redirect_stdout(sys.stderr):
                 module = entry.load()
         except (KeyboardInterrupt, MemoryError):
             raise
@@ -143,7 +148,7 @@ class PluginHost:
         notes: list[str] = []
         try:
             _check_api(module)
-            with _noting(notes):
+            with _noting(notes), redirect_stdout(sys.stderr):
                 self._manager.register(module, name=unique)
                 self._manager.check_pending()
                 found = self._registrations(module, distribution, version)
@@ -167,8 +172,10 @@ class PluginHost:
 
         def registering(kind: str) -> Register:
             def register(name: str, factory: Callable[..., Any], *, config: type[BaseModel] | None = None) -> None:
+                _check_registration(kind, name, factory, config)
                 found.append(Registered(kind, name, factory, config, distribution, version))
 
+            register.__qualname__ = "register"  # as a missing argument names it
             return register
 
         for kind, hook in KINDS.items():
@@ -194,7 +201,11 @@ class PluginHost:
             raise PluginError(f"{self._conflicts[key]}: uninstall one, or choose with {ALLOW_LIST}")
         if key not in self._registry:
             failed = [f"{plugin.distribution} ({plugin.error})" for plugin in self.plugins if plugin.error]
-            hint = f"plugins that failed: {'; '.join(failed)}" if failed else ""
+            hints = [f"it is a {other}" for other in KINDS if (other, name) in self._registry]
+            hints += [f"plugins that failed: {'; '.join(failed)}"] if failed else []
+            if self._left_out:
+                hints.append(f"{ALLOW_LIST} leaves out: {', '.join(self._left_out)}")
+            hint = ") (".join(hints)
             raise UnknownNameError.among(TITLES.get(kind, kind), name, self.names(kind), hint)
         return self._registry[key]
 
@@ -271,6 +282,20 @@ def _check_api(module: Any) -> None:
         older = "constitutional" if wanted > PLUGIN_API else "the plugin"
         theirs, ours = (".".join(str(part) for part in version) for version in (wanted, PLUGIN_API))
         raise PluginError(f"is written for plugin API {theirs}, and this is {ours}: upgrade {older}")
+
+
+def _check_registration(kind: str, name: Any, factory: Any, config: Any) -> None:
+    """What nobody could use later is said where it is registered."""
+    what = f"{KINDS[kind]}: register({name!r}, …)"
+    if not isinstance(name, str) or not name.strip():
+        raise PluginError(f"{what}: the name is a text, such as 'my-{kind}'")
+    if not callable(factory):
+        raise PluginError(
+            f"{what}: the factory cannot be called: give the class {type(factory).__name__}, not one of it"
+        )
+    if config is not None and not (isinstance(config, type) and issubclass(config, BaseModel)):
+        shown = config.__name__ if isinstance(config, type) else repr(config)
+        raise PluginError(f"{what}: config={shown}: options are a class derived from pydantic.BaseModel")
 
 
 def _reason(module: Any, error: BaseException) -> str:

@@ -1,9 +1,13 @@
-"""Where the shipped data is: inside the package of a wheel, beside it in a checkout."""
+"""Where the shipped data is, inside the package of a wheel or beside it in a checkout; and where caches are, of what is made
+here and can be made again."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
+
+from constitutional.errors import UsageError
 
 
 @cache
@@ -21,3 +25,15 @@ def shipped_names(kind: str, suffix: str) -> tuple[str, ...]:
     return tuple(
         file.relative_to(folder).as_posix().removesuffix(suffix) for file in files if not file.name.startswith("_")
     )
+
+
+def cache_folder(kind: str) -> Path:
+    """This user's, by the desktop's conventions, to which an ``XDG_CACHE_HOME`` that is no whole path is none. It may not be
+    there yet."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    caches = given if os.path.isabs(given) else os.path.expanduser("~/.cache")
+    if not os.path.isabs(caches):
+        raise UsageError(
+            "there is no home folder, and so no place for caches: set HOME, or XDG_CACHE_HOME, to the whole path of a folder"
+        )
+    return Path(caches, "constitutional", kind)

@@ -37,7 +37,7 @@ def test_options_are_validated_by_the_plugins_own_model(install: Install) -> Non
     [
         (
             {"treshold": 0.1},
-            "judge.options.treshold: Extra inputs are not permitted; did you mean 'threshold'?",
+            "judge.options.treshold: unknown option; did you mean 'threshold'?",
         ),
         (
             {"threshold": "high"},

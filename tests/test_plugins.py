@@ -134,6 +134,45 @@ def test_one_that_raises_while_registering_offers_nothing(install: Install, erro
     assert works(host)
 
 
+def test_a_name_that_the_allow_list_leaves_out_says_so(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSTITUTIONAL_PLUGINS", "other")
+    with pytest.raises(UnknownNameError, match=r"\(CONSTITUTIONAL_PLUGINS leaves out: mine\)"):
+        install(entry("mine", offering("my-judge"))).get("judge", "my-judge")
+
+
+def test_what_a_plugin_prints_goes_to_standard_error(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    def register_judges(register: Register) -> None:
+        print("hello")
+
+    install(entry("mine", register_judges)).load()
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_a_name_of_another_kind_says_which(install: Install) -> None:
+    with pytest.raises(UnknownNameError, match=r"no judge named 'pointwise'.*\(it is a scorer\)"):
+        install().get("judge", "pointwise")
+
+
+class NoModel:
+    """Options that pydantic does not know."""
+
+
+@pytest.mark.parametrize(
+    ("name", "factory", "config", "said"),
+    [
+        ("", list, None, "register('', …): the name is a text, such as 'my-judge'"),
+        ("mine", [], None, "register('mine', …): the factory cannot be called: give the class list, not one of it"),
+        ("mine", list, NoModel, "config=NoModel: options are a class derived from pydantic.BaseModel"),
+    ],
+)
+def test_what_nobody_could_use_is_said_where_it_is_registered(
+    install: Install, name: str, factory: Any, config: Any, said: str
+) -> None:
+    host = install(entry("bad", offering(name, factory, config)))
+    assert said in str(errors(host)["bad"])
+    assert works(host)
+
+
 def test_a_failed_plugin_is_fatal_only_where_its_name_is_wanted(install: Install) -> None:
     host = install(Entry("bad", raising(ImportError("no torch"))))
     with pytest.raises(UnknownNameError) as caught:

@@ -14,7 +14,7 @@ from constitutional.config.run import RunConfig
 from constitutional.core.constitution import Constitution
 from constitutional.core.records import Judgement, Reason
 from constitutional.core.ruling import TIED, rule
-from constitutional.errors import ModelError, PromptFileError, near_matches
+from constitutional.errors import ModelError, PromptFileError, blame, near_matches
 from constitutional.ledger import Ledger, LedgerView, RunFolder
 from constitutional.models.meter import Meter
 from constitutional.pipeline.arena import LiveArena
@@ -109,7 +109,7 @@ async def _ask(
     progress.begin("comparisons", len(asked), assembly.models.throttles)
     if started is not None:
         started(progress)
-    await progress.each(asked, work, config.concurrency)
+    await progress.each(asked, work, config.in_flight)
     verdicts = [verdict for verdict in found if verdict is not None]
     own = list(zip(attacks, verdicts[len(pairs) :], strict=True))
     return Answers(verdicts[: len(pairs)], own, assembly, progress)
@@ -139,7 +139,7 @@ async def _verdict(pair: Labelled, cast: Cast, progress: Progress) -> Verdict:
         return Verdict(pair, None, None, None, because=str(error), failure=error.reason)
     except Exception as error:
         progress.failures[Reason.PLUGIN_FAILED] += 1
-        because = f"{type(error).__name__}: {error}"
+        because = blame(error)
         return Verdict(pair, None, None, None, because=because, failure=Reason.PLUGIN_FAILED)
     return verdict_of(pair, judgements, cast.constitution)
 

@@ -94,7 +94,8 @@ def _columns(row: Mapping[str, Any]) -> tuple[str, str]:
             return first, second
     fields = ", ".join(str(name) for name in list(row)[:8]) or "none"
     known = [name for pair in TEXTS for name in pair]
-    close = next((hint for name in row if "did you mean" in (hint := near_matches(str(name), known))), "")
+    odd = [name for name in row if name not in known]
+    close = next((hint for name in odd if "did you mean" in (hint := near_matches(str(name), known))), "")
     half = next((name for pair in TEXTS for name in pair if row.get(name) is not None), None)
     missing = (
         f"only `{half}` of the two answers" if half else "no answers: expected `a` and `b`, or `chosen` and `rejected`"

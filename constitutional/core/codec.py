@@ -26,6 +26,8 @@ def from_json(kind: type[T], text: str) -> T:
 def _as_dict(record: Any) -> dict[str, Any]:
     if isinstance(record, frozenset):
         raise TypeError("a set has no order: records hold tuples")
+    if not (is_dataclass(record) and not isinstance(record, type)):
+        raise TypeError(f"{record!r} is no JSON value")
     plain, sets = _names(typing.cast("Hashable", type(record)))
     value = {name: getattr(record, name) for name in plain}
     for name in sets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, SupportsFloat
 
 from constitutional.core.digest import digest
 
@@ -95,6 +95,10 @@ class Member(NamedTuple):
     p: float | None
 
 
+def _plain(p: float | None) -> float | None:
+    return float(p) if isinstance(p, SupportsFloat) else p
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """P(a is better than b) under one principle. ``p_ab`` was read in the order (a, b), ``p_ba`` in the order (b, a)
@@ -141,7 +145,9 @@ class Judgement:
         note: str = "",
         members: tuple[Member, ...] = (),
     ) -> Judgement:
-        """Both orders combined: one unreadable order makes the whole judgement an abstention."""
+        """Both orders combined: one unreadable order makes the whole judgement an abstention. Numbers of numpy and torch
+        become plain ones."""
+        p_ab, p_ba = _plain(p_ab), _plain(p_ba)
         if p_ab is None or p_ba is None:
             why = note or "unreadable verdict"
             return cls(a.id, b.id, principle_id, p_ab, p_ba, None, None, method, calls, why, members)

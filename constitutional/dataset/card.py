@@ -72,16 +72,20 @@ def card(facts: Facts) -> str:
 
 
 def _metadata(facts: Facts) -> dict[str, Any]:
-    # The description names the content: `datasets` caches a local folder by its name and this metadata alone.
+    # The description names the content: `datasets` caches a local folder by its name and this metadata alone. It cannot
+    # read a split without rows, nor any other of a subset that has one: what is empty is not named.
     configs: list[dict[str, Any]] = [
         {
             "config_name": subset,
             "description": f"content {facts.content}",
-            "data_files": [{"split": split, "path": f"{subset}/{split}-*.parquet"} for split in facts.counts[subset]],
+            "data_files": [{"split": split, "path": f"{subset}/{split}-*.parquet"} for split in full],
         }
         for subset in SUBSETS
+        if (full := [split for split, rows in facts.counts[subset].items() if rows])
     ]
-    configs[0]["default"] = True
+    for config in configs:
+        if config["config_name"] == "preference":
+            config["default"] = True
     return {
         "pretty_name": _title(facts),
         "annotations_creators": ["machine-generated"],
@@ -295,7 +299,8 @@ def _limits(facts: Facts) -> list[str]:
 
 
 def _loading(facts: Facts) -> str:
-    split = next(iter(facts.counts["preference"]), "train")
+    counts = facts.counts["preference"]
+    split = next((split for split, rows in counts.items() if rows), next(iter(counts), "train"))
     return (
         "```python\nfrom datasets import load_dataset\n\n"
         f'pairs = load_dataset("{PLACE}", "preference", split="{split}")\n```\n\n'

@@ -13,6 +13,7 @@ from constitutional.dataset.manifest import CARD
 from constitutional.dataset.push import Item
 from constitutional.dataset.scrub import scrubber
 from constitutional.errors import UsageError
+from constitutional.models.local.there import ADAPTER_CONFIG
 
 LEFT = (
     "training_args.bin",
@@ -26,7 +27,7 @@ LEFT = (
 )
 LEFT_FOLDERS = ("checkpoint-*", "checkpoints", "runs", "*.part", "__pycache__")
 WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
-SETTINGS = ("config.json", "adapter_config.json", "generation_config.json", "training.json", "log.jsonl")
+SETTINGS = ("config.json", ADAPTER_CONFIG, "generation_config.json", "training.json", "log.jsonl")
 """Files in which a training may have written where it read from."""
 
 

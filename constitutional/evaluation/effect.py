@@ -12,12 +12,13 @@ import yaml
 
 from constitutional.dataset.manifest import CARD
 from constitutional.dataset.markdown import bullets, quoted, table
-from constitutional.errors import UsageError
+from constitutional.errors import ConstitutionalError, UsageError
 from constitutional.evaluation.compare import CONTROLLED, EVEN, WIN
 from constitutional.evaluation.contamination import RECORD
 from constitutional.evaluation.contenders import BASE, split_name
 from constitutional.evaluation.result import Comparison, Evaluation
 from constitutional.evaluation.settings import EvaluateSettings, Named
+from constitutional.saying import Say, silent
 from constitutional.whole import write_whole, writing
 
 BEGIN = "<!-- effect: what `constitutional evaluate` found; it writes this anew -->"
@@ -27,16 +28,21 @@ HEAD = ("measure", "before", "after", "change", "95 % interval", "p", "verdict")
 ORDER = ("improved", "worse", "higher", "lower", "indistinguishable")
 
 
-def write_cards(found: Evaluation, settings: EvaluateSettings) -> list[Path]:
-    """The cards that now have it: of every model but the base whose folder a training made."""
+def write_cards(found: Evaluation, settings: EvaluateSettings, say: Say = silent) -> list[Path]:
+    """The cards that now have it: of every model but the base whose folder a training made. What was measured stands, also
+    where one cannot be written: ``say`` is told why."""
     if found.status != "complete":
         return []
     given = [settings.tuned, *(_model(more) for more in settings.more)]
     written = []
     for model, named in zip(found.models[1:], given, strict=True):
         folder = _folder(named, settings.where)
-        if folder is not None:
+        if folder is None:
+            continue
+        try:
             written.append(write_card(found, model["name"], folder / CARD))
+        except ConstitutionalError as error:
+            say(f"warning: the card was left as it is: {error}")
     return written
 
 

@@ -13,12 +13,14 @@ from constitutional.core.digest import digest
 from constitutional.core.records import Trace
 from constitutional.errors import LedgerError
 from constitutional.evaluation.ask import ask_all
+from constitutional.evaluation.effect import write_cards
 from constitutional.evaluation.find import evaluation_of
 from constitutional.evaluation.ready import Ready, prepare
 from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.settings import EvaluateSettings
 from constitutional.evaluation.weigh import Weighing
 from constitutional.ledger import Ledger, LedgerView, RunFolder, TraceRow
+from constitutional.loops import run_to_end
 from constitutional.models.meter import Meter
 from constitutional.pipeline.bind import recorded
 from constitutional.pipeline.progress import Progress
@@ -28,10 +30,13 @@ from constitutional.saying import Say, silent
 Started = Callable[[Progress], None]
 
 
-def evaluate(settings: EvaluateSettings, say: Say = silent) -> Evaluation:
-    """Answers, verdicts and measures of all models; ``settings.out`` then holds ``run.db`` and ``evaluation.json``.
-    ``say`` gets lines for people."""
-    return asyncio.run(evaluate_with(settings, PluginHost(), say=say))
+def evaluate(settings: EvaluateSettings, say: Say = silent, *, cards: bool = True) -> Evaluation:
+    """Answers, verdicts and measures of all models; ``settings.out`` then holds ``run.db`` and ``evaluation.json``, and the
+    cards of trained models their effect, unless ``cards`` is false. ``say`` gets lines for people."""
+    found = run_to_end(evaluate_with(settings, PluginHost(), say=say))
+    for path in write_cards(found, settings, say) if cards else ():
+        say(f"card: {path}")
+    return found
 
 
 async def evaluate_with(

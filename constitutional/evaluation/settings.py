@@ -22,6 +22,8 @@ Named = str | ModelConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateSettings:
+    """What an evaluation is told: the options of `constitutional evaluate`, and roles as a run file has them."""
+
     base: Named
     tuned: Named
     more: tuple[Named | tuple[str | None, Named], ...] = ()
@@ -62,7 +64,7 @@ class EvaluateSettings:
     gate: str | None = None
     """Conditions such as ``violation_rate<0.05,win_rate>0.6``."""
 
-    concurrency: int = 64
+    concurrency: int | None = None
     max_calls: int | None = None
     max_cost: float | None = None
     max_failure_rate: float = 0.1

@@ -12,7 +12,7 @@ from constitutional.config.run import PartConfig, RunConfig
 from constitutional.core.constitution import Constitution, Mode, Principle
 from constitutional.core.records import Critique, Prompt, Reason, Reject, Response, Ruling, Score, Trace
 from constitutional.core.ruling import TIED
-from constitutional.errors import ModelError
+from constitutional.errors import ModelError, blame
 from constitutional.models.groups import leader_first, together
 from constitutional.pipeline.arena import LiveArena
 from constitutional.pipeline.bind import Bind
@@ -176,5 +176,5 @@ def rejected(prompt: Prompt, error: Exception, who: str) -> Reject:
     """``who`` could not do its part."""
     if isinstance(error, ModelError):
         return Reject(prompt.id, error.reason, f"{who}: {error}", failure=True)
-    detail = f"{who}: {type(error).__name__}: {error}"
+    detail = f"{who}: {blame(error)}"
     return Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True)

@@ -19,6 +19,7 @@ from constitutional.errors import MissingExtraError, ModelUnavailableError, Tran
 from constitutional.models.base import NoLogprobs
 from constitutional.models.batches.api import BatchApi, Post
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
+from constitutional.models.started import Started
 from constitutional.roles import ModelSetup
 
 DEFAULT_MAX_TOKENS = 1024
@@ -39,6 +40,7 @@ class AnthropicModel:
         self._setup = setup
         options: AnthropicOptions = setup.options or AnthropicOptions()
         self._options = options
+        self._imported = Started(_import)
         self._client: Any = None
         self._raw: Any = None
         self._send: Post = self.post
@@ -78,7 +80,9 @@ class AnthropicModel:
 
         return AnthropicBatches(self)
 
-    def client(self) -> Any:
+    async def client(self) -> Any:
+        if self._client is None:
+            await self._imported.get()
         if self._client is None:
             self._connect()
         return self._client
@@ -126,7 +130,7 @@ class AnthropicModel:
             raise no_answer(self.id, error, self._setup.timeout) from error
 
     async def post(self, body: dict[str, Any], sample: int = 0) -> Any:
-        client = self.client()
+        client = await self.client()
         with self.faults():
             response = await client.post("/v1/messages", cast_to=self._raw, body=body)
         try:
@@ -135,11 +139,9 @@ class AnthropicModel:
             raise TransientError(f"{self.id}: the reply is not JSON", "malformed_reply") from error
 
     def _connect(self) -> None:
-        try:
-            import anthropic
-            import httpx2
-        except ImportError as error:
-            raise MissingExtraError.naming(error.name or "anthropic", "anthropic") from error
+        import anthropic
+        import httpx2
+
         variable = self._setup.api_key_env or "ANTHROPIC_API_KEY"
         key = os.environ.get(variable)
         if not key:
@@ -156,6 +158,15 @@ class AnthropicModel:
                 limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
             ),
         )
+
+
+def _import() -> None:
+    """It takes a second."""
+    try:
+        import anthropic  # noqa: F401
+        import httpx2  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError.naming(error.name or "anthropic", "anthropic") from error
 
 
 def _output_config(request: ChatRequest) -> dict[str, Any] | None:

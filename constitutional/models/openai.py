@@ -29,6 +29,7 @@ from constitutional.models.base import NoLogprobs, normalised, split_reasoning
 from constitutional.models.batches.api import BatchApi, Post
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
 from constitutional.models.openai_http import PlainHttp
+from constitutional.models.started import Started
 from constitutional.roles import ModelSetup
 
 TOP_LOGPROBS = 20
@@ -57,6 +58,7 @@ class OpenAIModel:
         self._setup = setup
         options: OpenAIOptions = setup.options or OpenAIOptions()
         self._options = options
+        self._imported = Started(_import)
         self._client: Any = None
         self._raw: Any = None
         self._http: PlainHttp | None = None
@@ -117,7 +119,9 @@ class OpenAIModel:
 
         return OpenAIBatches(self)
 
-    def client(self) -> Any:
+    async def client(self) -> Any:
+        if self._client is None:
+            await self._imported.get()
         if self._client is None:
             self._connect()
         return self._client
@@ -177,7 +181,7 @@ class OpenAIModel:
         return await self._http.post(content)
 
     async def _through_sdk(self, content: bytes) -> bytes:
-        client = self.client()
+        client = await self.client()
         with self.faults():
             response = await client.post("/chat/completions", cast_to=self._raw, content=content)
         body: bytes = response.content
@@ -193,14 +197,10 @@ class OpenAIModel:
         return key or "none"
 
     def _connect(self) -> None:
-        try:
-            import aiohttp
-            import httpx2
-            import openai
-        except ImportError as error:
-            raise MissingExtraError.naming(error.name or "openai", "openai") from error
+        import httpx2
+        import openai
+
         key = self._key()
-        del aiohttp
         self._raw = httpx2.Response
         most = max(self._setup.concurrency, 8)
         self._client = openai.AsyncOpenAI(
@@ -213,6 +213,16 @@ class OpenAIModel:
                 limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
             ),
         )
+
+
+def _import() -> None:
+    """It takes half a second."""
+    try:
+        import aiohttp  # noqa: F401
+        import httpx2  # noqa: F401
+        import openai  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError.naming(error.name or "openai", "openai") from error
 
 
 def read_choice(content: list[Any], options: tuple[str, ...]) -> tuple[dict[str, float], float]:

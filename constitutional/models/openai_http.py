@@ -12,6 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from constitutional.errors import MissingExtraError
 from constitutional.models.http import no_answer, parse_retry_after, raise_for_status
+from constitutional.models.started import Started
 
 PATH = "/chat/completions"
 
@@ -26,11 +27,12 @@ class PlainHttp:
         self._timeout = timeout
         self._most = most
         self._proxy = proxy_for(self._address)
+        self._imported = Started(_import)
         self._session: Any = None
 
     async def post(self, content: bytes) -> bytes:
         """The body of a reply; any status but success is an error of ours."""
-        session = self._session or self._open()
+        session = self._session or await self._open()
         import aiohttp
 
         try:
@@ -50,17 +52,24 @@ class PlainHttp:
         if self._session is not None:
             await self._session.close()
 
-    def _open(self) -> Any:
-        try:
-            import aiohttp
-        except ImportError as error:
-            raise MissingExtraError.naming("aiohttp", "openai") from error
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._most),
-            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-        )
+    async def _open(self) -> Any:
+        await self._imported.get()
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._most),
+                headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=self._timeout),
+            )
         return self._session
+
+
+def _import() -> None:
+    try:
+        import aiohttp  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError.naming("aiohttp", "openai") from error
 
 
 def proxy_for(address: str) -> str | None:

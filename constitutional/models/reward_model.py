@@ -18,8 +18,9 @@ from jinja2 import TemplateError as JinjaError
 from constitutional.core.records import Message, Messages, Reason
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Started, in_one_line, placed, prepare_transformers
+from constitutional.models.local.loading import in_one_line, placed, prepare_transformers
 from constitutional.models.local.padded import Batches
+from constitutional.models.started import Started
 from constitutional.roles import ModelSetup
 
 if TYPE_CHECKING:

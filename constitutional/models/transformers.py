@@ -17,10 +17,11 @@ from constitutional.core.messages import ChatReply, ChatRequest, Choice, Samplin
 from constitutional.core.records import Reason
 from constitutional.errors import MissingExtraError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
-from constitutional.models.local.loading import Started, placed, prepare_transformers
+from constitutional.models.local.loading import placed, prepare_transformers
 from constitutional.models.local.options import Answer, Tokens, choose, spellings
 from constitutional.models.local.padded import Batches
 from constitutional.models.local.rendering import Renderer, end_tokens
+from constitutional.models.started import Started
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,6 @@ from constitutional.core.records import Prompt, Reason, Reject, Trace
 from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedError
 from constitutional.ledger import Ledger
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
-from constitutional.pipeline.ray.pool import IN_WORK
 from constitutional.pipeline.resume import Ahead, Done, Next
 from constitutional.pipeline.rows import RowFault
 from constitutional.pipeline.setup import Assembly
@@ -66,6 +65,7 @@ class Driver:
         self._trace_prompt: Tracer = functools.partial(trace_prompt, cast=assembly.cast)
         if state.pool is not None:
             self._trace_prompt = state.pool.trace
+        self._batch_window = batch_window(config, assembly)
         self._observed = host.observers("trace_finished")
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
@@ -97,11 +97,6 @@ class Driver:
 
     async def _admit(self, ahead: Ahead) -> None:
         """Keep as many prompts in work as the models can use, until there are no more or there is a reason to stop."""
-        window = max(FEWEST, self._config.concurrency * WINDOW)
-        if self._state.pool is not None:
-            window = max(FEWEST, self._config.concurrency * IN_WORK) * self._config.ray.replicas
-        if self._assembly.models.desks:
-            window = batch_window(self._config, self._assembly)
         position = itertools.count()
         while batch := await self._read(ahead):
             for each in batch:
@@ -115,7 +110,7 @@ class Driver:
                 if each.refusal is not None:
                     self._finish(Trace(row, rejects=(each.refusal,)), at, each.refusal)
                     continue
-                while not self._room(window) and self._why is None:
+                while not self._room() and self._why is None:
                     self._finished.clear()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._finished.wait(), LOOK)
@@ -135,14 +130,18 @@ class Driver:
             ended.cancel()
             reading.cancel()
 
-    def _room(self, window: int) -> bool:
+    def _room(self) -> bool:
         """Whether one more prompt may be begun. Replicas and batches take as many as the window holds."""
-        if len(self._tasks) >= window:
-            return False
-        if len(self._tasks) < FEWEST or self._state.pool is not None or self._assembly.models.desks:
+        if self._assembly.models.desks:
+            return len(self._tasks) < self._batch_window
+        if self._state.pool is not None:
+            return len(self._tasks) < self._state.pool.window
+        if len(self._tasks) < FEWEST:
             return True
-        places = sum(int(throttle.limit) for throttle in self._assembly.models.throttles.values())
-        return self._ledger.in_flight < PRESSURE * places
+        places = [int(throttle.limit) for throttle in self._assembly.models.throttles.values()]
+        if len(self._tasks) >= WINDOW * max([self._config.in_flight, *places]):
+            return False
+        return self._ledger.in_flight < PRESSURE * sum(places)
 
     def _keep(self, prompt: Prompt, done: Done, position: int) -> None:
         self._state.was_traced(done.pairs, done.reasons, done.failed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from constitutional.core.records import Prompt, Reason, Reject
+from constitutional.errors import blame
 from constitutional.roles import PromptFilter
 
 
@@ -20,8 +21,7 @@ class PromptFilters:
             try:
                 dropped = each.admit(prompt)
             except Exception as error:
-                detail = f"{type(error).__name__}: {error}"
-                return Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True)
+                return Reject(prompt.id, Reason.PLUGIN_FAILED, blame(error)[:500], failure=True)
             if dropped is not None:
                 return Reject.of(prompt.id, dropped)
         return None

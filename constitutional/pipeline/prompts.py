@@ -31,6 +31,9 @@ def read_prompts(
             return
 
 
+SHAREGPT = "ShareGPT's `conversations` of `from` and `value` are `messages` of `role` and `content` here"
+
+
 def check_prompts(name: str, base: Path | None = None) -> None:
     """Raise what would stop the reading at its beginning, before a run folder is made for nothing."""
     if name != "-":
@@ -56,10 +59,12 @@ def count_prompts(name: str, base: Path | None = None) -> int | None:
 def prompt_of(row: Any, source: str) -> Prompt | RowFault:
     if not isinstance(row, Mapping):
         return RowFault(source, f"expected an object with `prompt` or `messages`, this is {_shown(row)}")
-    given = row.get("messages") if row.get("messages") is not None else row.get("prompt")
+    field = "prompt" if row.get("messages") is None else "messages"
+    given = row.get(field)
     if given is None:
-        return RowFault(source, f"no `prompt` and no `messages`; {_fields_hint(row)}")
-    messages = _messages(given)
+        null = next((name for name in ("prompt", "messages") if name in row), None)
+        return RowFault(source, f"`{null}` is null" if null else f"no `prompt` and no `messages`; {_fields_hint(row)}")
+    messages = _messages(given, field)
     if isinstance(messages, str):
         return RowFault(source, messages)
     if isinstance(row.get("system"), str) and messages[0].role != "system":
@@ -102,16 +107,18 @@ class Seen:
         return prompt
 
 
-def _messages(given: Any) -> Messages | str:
+def _messages(given: Any, field: str) -> Messages | str:
     """The dialogue, or what is wrong with it."""
     if isinstance(given, str):
         return (Message("user", mended(given)),)
     if not isinstance(given, list) or not given:
-        return f"`messages` must be a list of turns, this is {_shown(given)}"
+        wanted = "a text or a list of turns" if field == "prompt" else "a list of turns"
+        return f"`{field}` must be {wanted}, this is {_shown(given)}"
     turns = []
     for number, turn in enumerate(given, 1):
         if not isinstance(turn, Mapping) or not isinstance(turn.get("content"), str):
-            return f"turn {number} must have a `role` and a text `content`, this is {_shown(turn)}"
+            hint = f"; {SHAREGPT}" if isinstance(turn, Mapping) and "from" in turn else ""
+            return f"turn {number} must have a `role` and a text `content`, this is {_shown(turn)}{hint}"
         if turn.get("role") not in ROLES:
             return f"turn {number}: unknown role {turn.get('role')!r}; known: {', '.join(ROLES)}"
         turns.append(Message(turn["role"], mended(turn["content"])))
@@ -130,11 +137,12 @@ def _tags(given: Any) -> tuple[str, ...] | None:
 
 def _fields_hint(row: Mapping[str, Any]) -> str:
     names = [mended(str(name)) for name in row]
-    close = next((near_matches(name, ("prompt", "messages")) for name in names if _near(name)), "")
-    return f"its fields are: {', '.join(names[:8]) or 'none'}{close}"
+    close = next((near_matches(name, ("prompt", "messages")) for name in names if near(name)), "")
+    hint = f"; {SHAREGPT}" if "conversations" in names else close
+    return f"its fields are: {', '.join(names[:8]) or 'none'}{hint}"
 
 
-def _near(name: str) -> bool:
+def near(name: str) -> bool:
     return "did you mean" in near_matches(name, ("prompt", "messages"))
 
 

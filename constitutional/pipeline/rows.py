@@ -45,6 +45,12 @@ def rows_of(name: str, base: Path, what: str = "prompts") -> Iterator[Row]:
         return _some(_file(path), f"{path} holds no {what}")
     if _is_hub_id(name):
         return _hub(plain, split)
+    if any(mark in name for mark in "*?[") and next(
+        base.glob(name) if not Path(name).is_absolute() else iter(()), None
+    ):
+        raise PromptFileError(
+            f"{name}: no file of this name, and patterns are not filled in: cat {name} | … --prompts -"
+        )
     raise PromptFileError(
         f"{name}: no such file or folder; {what} come from a .jsonl, .csv or .parquet file, a saved dataset, "
         "a Hub id (user/name), or - for standard input"

@@ -65,7 +65,7 @@ async def run_prompts(
             host.observe("run_started", run=info, folder=folder.path)
             try:
                 if pool is not None:
-                    await pool.start()
+                    await stop.or_work(pool.start())
                 with batching() if assembly.models.desks else contextlib.nullcontext():
                     result = await driver.drive(ahead)
             except ConstitutionalError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from constitutional.core.codec import from_json
 from constitutional.core.records import Drop, Pair, Reject, Trace
-from constitutional.errors import PluginError
+from constitutional.errors import PluginError, blame
 from constitutional.ledger import LedgerView, RunFolder, Sifted, create_or_check, record_sifted
 from constitutional.ledger.sifted import Drops
 from constitutional.roles import SetFilter, SurveyFilter
@@ -102,4 +102,5 @@ def _survey(each: SurveyFilter, pair: Pair, trace: Trace) -> None:
 
 def _broken(each: SetFilter, error: Exception) -> PluginError:
     """There is no one prompt that a broken filter of the run could cost: no dataset is written."""
-    return PluginError(f"a filter of the run failed: {type(each).__name__}: {type(error).__name__}: {error}")
+    who = "" if isinstance(error, PluginError) else f"{type(each).__name__}: "
+    return PluginError(f"a filter of the run failed: {who}{blame(error)}")

@@ -15,13 +15,13 @@ from constitutional.core.digest import canonical, digest
 from constitutional.core.enforcement import in_force
 from constitutional.core.records import Prompt, Reject
 from constitutional.core.stats.calibration import Calibrator
-from constitutional.errors import PluginError
 from constitutional.models.work import Worker
 from constitutional.pipeline.bind import Bind, Unasked
 from constitutional.pipeline.by_principle import CriticByPrinciple, JudgeByPrinciple, own_plugins
 from constitutional.pipeline.constitution import read_constitution
 from constitutional.pipeline.judge_card import admitted
 from constitutional.pipeline.models import Models, asked_of, check_budget, model_config
+from constitutional.pipeline.strangers import made_by
 from constitutional.pipeline.trace import Cast
 from constitutional.plugins import BUILTIN, PluginHost
 from constitutional.roles import Filter, PromptFilter, Scorer, SetFilter, Setup
@@ -108,7 +108,7 @@ def assemble(
     asked = {role: asked_of(config, role, models) for role in ROLES}
     judge = casting.judge_identity(asked["judge"])
     card = admitted(config, base, judge)
-    filters = [_filter(parts[f"filters.{n}"], part.plugin) for n, part in enumerate(config.filters)]
+    filters = [parts[f"filters.{n}"] for n in range(len(config.filters))]
     cast = casting.cast(parts, filters, None if card is None else card.calibration.calibrator)
     return Assembly(
         cast=cast,
@@ -187,7 +187,7 @@ class _Casting:
             depends=noted.append,
             base=self.base,
         )
-        made = registered.factory(setup)
+        made = made_by(registered, setup)
         self.templates_at[where] = self.templates_at.get(where, {}) | templates.digests
         return made
 
@@ -250,12 +250,6 @@ class _Casting:
 
 def _judges(where: str) -> bool:
     return where.partition(".")[0] == "judge"
-
-
-def _filter(made: Any, name: str) -> Any:
-    if not isinstance(made, Filter | PromptFilter | SetFilter):
-        raise PluginError(f"filter {name!r} has no method of a filter: check, admit or sift")
-    return made
 
 
 def rounds_of(config: RunConfig, constitution: Constitution) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -18,6 +19,18 @@ class Stop:
 
     def ask(self) -> None:
         (self.now if self.soon.is_set() else self.soon).set()
+
+    async def or_work(self, work: Coroutine[Any, Any, None]) -> None:
+        """The work to its end, or until a run that has not begun yet is asked to end."""
+        task, asked = asyncio.ensure_future(work), asyncio.ensure_future(self.soon.wait())
+        try:
+            await asyncio.wait([task, asked], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+            task.cancel()
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
 
 
 @contextmanager

@@ -16,8 +16,10 @@ from constitutional.errors import (
     ModelError,
     ModelUnavailableError,
     RunStoppedError,
+    blame,
 )
 from constitutional.models.groups import together
+from constitutional.models.throttle import begins
 from constitutional.pipeline.arena import LiveArena, Recall
 from constitutional.pipeline.pair import pair_up
 from constitutional.pipeline.respond import respond
@@ -55,11 +57,13 @@ class Cast:
 async def trace_prompt(prompt: Prompt, cast: Cast) -> Trace:
     """Everything that happens to one prompt. What goes wrong with it becomes a reject that says why; only what ends
     the whole run is raised."""
+    begins()
     return await _or_why_not(prompt, _trace(prompt, cast))
 
 
 async def trace_pairs(answered: Trace, cast: Cast, recall: Recall | None = None) -> Trace:
     """The same from the second half on: of a prompt that is answered."""
+    begins()
     return await _or_why_not(answered.prompt, pair_answers(answered, cast, recall))
 
 
@@ -71,8 +75,7 @@ async def _or_why_not(prompt: Prompt, making: Awaitable[Trace]) -> Trace:
     except ModelError as error:
         return Trace(prompt, rejects=(Reject(prompt.id, error.reason, str(error), failure=True),))
     except Exception as error:
-        detail = f"{type(error).__name__}: {error}"
-        return Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True),))
+        return Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, blame(error)[:500], failure=True),))
 
 
 async def _trace(prompt: Prompt, cast: Cast) -> Trace:
@@ -147,7 +150,7 @@ def answered_part(trace: Trace) -> Trace:
 
 def not_storable(prompt: Prompt, error: Exception) -> Trace:
     """In place of a trace in which a plugin put what JSON or UTF-8 cannot hold."""
-    detail = f"a plugin's record cannot be stored: {type(error).__name__}: {error!r}"
+    detail = f"a plugin's record cannot be stored: {type(error).__name__}: {error}"
     return Trace(prompt, rejects=(Reject(prompt.id, Reason.PLUGIN_FAILED, detail[:500], failure=True),))
 
 

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from constitutional.errors import ModelUnavailableError
+from constitutional.resources import cache_folder
 
 SEAL = "sealed.json"
 Tell = Callable[[str], None]
@@ -24,9 +25,7 @@ Build = Callable[[Path], None]
 
 
 def root() -> Path:
-    """Where the desktop's conventions put what can be made again."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path("~/.cache").expanduser()) / "constitutional" / "pocket"
+    return cache_folder("pocket")
 
 
 def find(key: str) -> Path | None:

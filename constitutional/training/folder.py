@@ -131,11 +131,6 @@ COMPLETE = ".complete"
 """The mark of a checkpoint that was written to its end."""
 
 
-def is_adapter(folder: Path) -> bool:
-    """A LoRA adapter and no whole model."""
-    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
-
-
 def write_json(path: Path, value: Any) -> None:
     write_whole(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 

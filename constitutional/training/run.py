@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.errors import UsageError
+from constitutional.models.local.there import is_adapter
 from constitutional.saying import Say, silent
 from constitutional.training.card import card
-from constitutional.training.folder import BOARD, CARD, LOG, RECORD, OutFolder, is_adapter, write_json
+from constitutional.training.folder import BOARD, CARD, LOG, RECORD, OutFolder, write_json
 from constitutional.training.guards.watch import ended_by_guard
 from constitutional.training.processes import is_first, wait_for_all
 from constitutional.training.ready import Ready, begin
@@ -179,7 +180,7 @@ def _merge(adapter: Path, merged: Path, settings: TrainSettings) -> None:
 def _again(folder: OutFolder, ready: Ready) -> TrainResult:
     """Nothing is left to do, unless it is to merge the adapter after all."""
     record = folder.record or {}
-    if not any((folder.path / name).is_file() for name in ("config.json", "adapter_config.json")):
+    if not ((folder.path / "config.json").is_file() or is_adapter(folder.path)):
         raise UsageError(f"{folder.path} is finished, and its model is gone: --fresh trains again in a new folder")
     if not (ready.settings.merge and is_adapter(folder.path)):
         return TrainResult("done", folder.path, record)

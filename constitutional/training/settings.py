@@ -31,6 +31,8 @@ WHERE = frozenset({"out", "fresh", "merge", "report_to", "micro_batch", "eval_ba
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
+    """What a training is told: the options of `constitutional train`, whose `--help` says what each one means."""
+
     source: str
     """A run folder, a dataset folder or file, or a Hub id."""
     model: str

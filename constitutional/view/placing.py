@@ -13,6 +13,7 @@ from pathlib import Path
 
 from constitutional.errors import ConstitutionalError
 from constitutional.ledger.copy import copy_ledger, remove_ledger
+from constitutional.resources import cache_folder
 from constitutional.view.indexing import Index
 from constitutional.view.schema import FORMAT, read_index
 
@@ -75,12 +76,7 @@ def _beside(folder: Path) -> Path:
 
 
 def _cached(folder: Path) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    if not cache.is_absolute():
-        raise FileNotFoundError("no home folder, and no XDG_CACHE_HOME")
-    return (
-        cache / "constitutional" / "view" / f"{blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()}.db"
-    )
+    return cache_folder("view") / f"{blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()}.db"
 
 
 def _made(path: Path) -> Path:

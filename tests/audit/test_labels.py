@@ -81,6 +81,11 @@ def test_what_is_wrong_with_a_row(tmp_path: Path, row: Any, words: str) -> None:
     assert words in fault(tmp_path, row)
 
 
+def test_a_name_that_is_right_is_no_typing_error(tmp_path: Path) -> None:
+    said = fault(tmp_path, {"prompt": "Q?", "b": "x", "label": "a"})
+    assert said == "labels.jsonl:1: only `b` of the two answers; its fields are: prompt, b, label"
+
+
 def test_labels_0_and_2_cannot_both_be_meant(tmp_path: Path) -> None:
     said = fault(tmp_path, ROW | {"label": 0}, ROW | {"prompt": "Other?", "label": 2})
     assert "labels 0 and 2 both occur" in said

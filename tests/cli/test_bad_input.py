@@ -131,7 +131,7 @@ def test_an_option_that_a_plugin_does_not_have(cli: Cli) -> None:
     code, errors = generate(cli, "r.yaml")
     assert (code, errors) == (
         2,
-        ["error: judge.options.templte: Extra inputs are not permitted; did you mean 'template'?"],
+        ["error: judge.options.templte: unknown option; did you mean 'template'?"],
     )
 
 

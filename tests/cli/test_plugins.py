@@ -8,8 +8,12 @@ import yaml
 
 from constitutional.cli.plugins.show import example_of, sample
 from constitutional.config.run import RunConfig
+from constitutional.core.constitution import Principle
+from constitutional.core.records import Judgement, Prompt, Response
 from constitutional.plugins import KINDS, PluginHost
+from constitutional.roles import Setup
 from tests.cli.conftest import Cli
+from tests.support.entry_points import entry, offering
 
 SHIPPED = PluginHost(installed=False).registered()
 
@@ -109,6 +113,28 @@ def test_new_writes_a_package(cli: Cli) -> None:
     assert again.errors == ["error: my-judge exists: give another name, or another folder with --out"]
     elsewhere = cli("plugins", "new", "my-judge", "--kind", "critic", "--out", "there")
     assert elsewhere.out.endswith("next: cd there && pip install -e '.[test]' && pytest\n")
+
+
+def test_a_strategy_is_started_by_the_name_that_a_run_file_has_for_it(cli: Cli) -> None:
+    assert cli("plugins", "new", "mine", "--kind", "strategy", "--json").json["kind"] == "pairing"
+
+
+def test_what_a_plugin_prints_is_no_part_of_the_json(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loud:
+        def __init__(self, setup: Setup) -> None:
+            print("made")
+
+        async def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Judgement:
+            print("asked")
+            return Judgement.of(a, b, principle.id, 0.8, 0.8, "loud")
+
+    found = [entry("loud", offering("loud", Loud))]
+    monkeypatch.delenv("CONSTITUTIONAL_PLUGINS")
+    monkeypatch.setattr("constitutional.plugins.entry_points", lambda group: found)
+    said = cli("generate", "--model", "scripted:demo", "--limit", "3", "--judge", "loud", "--out", "run", "--json")
+    assert said.code == 0, said.err
+    assert said.json["status"] == "complete"
+    assert {"made", "asked"} <= set(said.err.splitlines())
 
 
 def test_every_kind_can_be_started(cli: Cli) -> None:

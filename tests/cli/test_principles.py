@@ -40,6 +40,20 @@ def test_without_a_command_the_help_is_shown_and_nothing_heavy_is_loaded() -> No
     assert said.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("arguments", ["list", "show base", "lint base", "diff base honest"])
+def test_what_reads_files_alone_loads_nothing_that_makes_data(arguments: str) -> None:
+    made = ("constitutional.builtin", "constitutional.ledger", "asyncio", "jinja2", "sqlite3")
+    code = (
+        f"import sys; sys.argv = ['constitutional', 'principles', *{arguments!r}.split()]\n"
+        "from constitutional.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {made!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("[]", "")
+
+
 def test_an_unknown_command_names_the_near_one(cli: Cli) -> None:
     done = cli("principles", "lnt")
     assert done.code == 2
@@ -133,6 +147,18 @@ def test_lint_is_silent_about_a_good_file(cli: Cli) -> None:
     Path("mine.yaml").write_text(SOURCED)
     done = cli("principles", "lint", "mine.yaml", "base")
     assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_lint_knows_the_judges_that_principles_name(cli: Cli) -> None:
+    own = "        judge: {plugin: rules, options: {rules: [{check: nothing}]}}\n"
+    Path("own.yaml").write_text(
+        "name: own\nextends: [base]\ntiers:\n  - id: style\n    principles:\n      - id: short\n"
+        "        statement: The answer has at most ten words.\n        lint_ignore: [no-examples]\n" + own
+    )
+    done = cli("principles", "lint", "own.yaml", "nowhere.yaml")
+    assert done.code == 2
+    assert "own.yaml:9:9: judge.options.rules.0: Input tag 'nothing' found using 'check'" in done.err
+    assert "no constitution 'nowhere.yaml'" in done.err
 
 
 def test_lint_as_json(cli: Cli) -> None:

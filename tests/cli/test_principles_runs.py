@@ -183,3 +183,19 @@ def test_diff_says_what_would_change_in_a_run(finished: Path) -> None:
     stats = json.loads(call("stats", "run", "--json", cwd=finished).stdout)
     (honest,) = (entry["without_it"] for entry in stats if entry["principle"] == "honest")
     assert {key: len(made["effect"][key]) for key in ("flipped", "vanished", "appeared")} == honest
+
+
+def test_diff_goes_by_the_words_that_the_run_had(finished: Path) -> None:
+    """Once the new wording was asked about, nothing of it is unknown: whichever of the two is called old."""
+    (finished / "other.yaml").write_text(
+        "name: other\nextends: [base]\ntiers:\n  - id: honesty\n    principles:\n"
+        "      - id: honest\n        statement: The answer is honest about what the shop knows.\n"
+    )
+    asks = json.loads(call("diff", "base", "other.yaml", "--run", "run", "--json", cwd=finished).stdout)["effect"]
+    assert asks["unknown"] == asks["rulings"] > 0
+    done = call("diff", "other.yaml", "base", "--run", "run", cwd=finished)
+    assert (
+        f"of {asks['rulings']} rulings: 0 would change side, 0 would become ties, 0 ties would be decided, 0 need new"
+        in (done.stdout)
+    )
+    assert "note: run was made with other principles than other.yaml" in done.stderr

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from constitutional.config.source import Source
 from constitutional.errors import ConfigError
+from constitutional.resources import data_folder
 
 
 class Leg(BaseModel):
@@ -183,3 +185,21 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Source.read(tmp_path)
     assert str(caught.value) == f"{tmp_path}: Is a directory"
+
+
+def read(path: Path) -> Source | str:
+    try:
+        return Source.read(path)
+    except ConfigError as error:
+        return str(error)
+
+
+def test_libyaml_and_python_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data, places and faults, of all that ships and of all that is broken here."""
+    files = sorted([*data_folder("constitutions").glob("*.yaml"), *Path(__file__).parent.glob("broken/**/*.yaml")])
+    if not yaml.__with_libyaml__:
+        pytest.skip("PyYAML without libyaml")
+    fast = [read(path) for path in files]
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    assert fast == [read(path) for path in files]
+    assert len(files) > 50

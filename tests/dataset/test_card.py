@@ -194,6 +194,16 @@ def test_the_hubs_library_takes_the_metadata(card: str, written: Path) -> None:
     assert again == yaml_of(card.split("---\n")[1]), "nothing is lost on the way through the library's own classes"
 
 
+def test_what_is_empty_keeps_nobody_from_loading_the_rest(tmp_path: Path) -> None:
+    from datasets import get_dataset_config_names, load_dataset, load_from_disk
+
+    made(tmp_path, [{"prompt": "a rude word"}, {"prompt": "one more rude word"}], test_fraction=1e-9)
+    dataset, cache = str(tmp_path / "run/dataset"), str(tmp_path / "cache")
+    assert get_dataset_config_names(dataset) == ["preference", "sft", "unpaired"]
+    assert {name: part.num_rows for name, part in load_dataset(dataset, cache_dir=cache).items()} == {"train": 2}
+    assert load_from_disk(f"{dataset}/rejects")["train"].num_rows == 0
+
+
 def yaml_of(text: str) -> Any:
     import yaml
 

@@ -114,6 +114,30 @@ def test_a_card_of_somebody_elses_form(found: Evaluation, tmp_path: Path) -> Non
         assert path.read_text().endswith("words\n")
 
 
+def test_python_writes_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers")
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path)
+    folder = Path(shutil.copytree(MODEL, "mine"))
+    (folder / "README.md").write_text(CARD)
+    (folder / "training.json").write_text("{}")
+    given = EvaluateSettings(
+        base=named("base"), tuned="mine", prompts="held-out.jsonl", constitution="c.yaml", limit=3, max_tokens=4, out="out",
+        models={"policy": ModelConfig(name=named("judge"))},
+    )  # fmt: skip
+    said: list[str] = []
+    evaluate(given, said.append, cards=False)
+    assert (folder / "README.md").read_text() == CARD
+    evaluate(given, said.append)
+    assert "## Effect" in (folder / "README.md").read_text()
+    assert [line for line in said if "card" in line] == [f"card: {folder.resolve()}/README.md"]
+    (folder / "README.md").write_text("---\na: [\n---\n")
+    evaluate(given, said.append)
+    assert said[-1].startswith(
+        f"warning: the card was left as it is: {folder.resolve()}/README.md: its metadata cannot be read"
+    )
+
+
 def test_the_command_writes_to_the_folder_of_a_training(cli: Cli) -> None:
     """One with a card and a record beside it; what is no such folder, and what is told so, is left alone."""
     pytest.importorskip("transformers")

@@ -13,7 +13,7 @@ from constitutional.core.messages import ChatReply, ChatRequest, Choice, Samplin
 from constitutional.core.records import Message
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.local.checkpoint import fingerprint
-from constitutional.models.local.loading import Started
+from constitutional.models.started import Started
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.roles import ModelSetup
 from tests.models.conftest import Reference, ask, told_apart

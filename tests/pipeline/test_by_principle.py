@@ -142,7 +142,7 @@ def test_what_is_wrong_with_a_plugin_is_said_where_it_is_named(tmp_path: Path, m
         assembled(tmp_path, text, host_of(monkeypatch, *COUNTING))
     assert str(caught.value).replace(f"{tmp_path}/", "").splitlines() == [
         "own.yaml:8:9: no judge named 'coun'; did you mean 'count'?",
-        "own.yaml:9:36: judge.options.at_mos: Extra inputs are not permitted; did you mean 'at_most'?",
+        "own.yaml:9:36: judge.options.at_mos: unknown option; did you mean 'at_most'?",
         "own.yaml:10:40: no template 'no/such': neither a file nor a shipped name; known: " + _templates(),
     ]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from constitutional.core.records import Message, Prompt, Reason
 from constitutional.errors import PromptFileError
-from constitutional.pipeline.prompts import check_prompts, count_prompts, prompt_of, read_prompts
+from constitutional.pipeline.prompts import SHAREGPT, check_prompts, count_prompts, prompt_of, read_prompts
 from constitutional.pipeline.rows import RowFault
 
 TURNS = [
@@ -83,6 +83,14 @@ def test_a_dialogues_own_system_message_stays(tmp_path: Path) -> None:
     assert prompt.messages == (Message("system", "Mine."), *WHOLE)
 
 
+def test_a_pattern_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"prompt": "Good?"}\n')
+    assert unreadable(tmp_path, "*.jsonl") == (
+        "*.jsonl: no file of this name, and patterns are not filled in: cat *.jsonl | … --prompts -"
+    )
+    assert unreadable(tmp_path, "*.csv").startswith("*.csv: no such file or folder; ")
+
+
 @pytest.mark.parametrize(
     ("row", "detail"),
     [
@@ -95,7 +103,13 @@ def test_a_dialogues_own_system_message_stays(tmp_path: Path) -> None:
         ({"promt": "a"}, "no `prompt` and no `messages`; its fields are: promt; did you mean 'prompt'?"),
         ({"prompt": ""}, "the prompt is empty"),
         ({"prompt": " \n "}, "the prompt is empty"),
-        ({"prompt": 5}, "`messages` must be a list of turns, this is 5"),
+        ({"prompt": 5}, "`prompt` must be a text or a list of turns, this is 5"),
+        ({"prompt": None}, "`prompt` is null"),
+        ({"conversations": []}, f"no `prompt` and no `messages`; its fields are: conversations; {SHAREGPT}"),
+        (
+            {"messages": [{"from": "human", "value": "a"}]},
+            f"turn 1 must have a `role` and a text `content`, this is {{'from': 'human', 'value': 'a'}}; {SHAREGPT}",
+        ),
         ({"messages": []}, "`messages` must be a list of turns, this is []"),
         ({"messages": ["Hi"]}, "turn 1 must have a `role` and a text `content`, this is 'Hi'"),
         (

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +176,55 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
         config = configured(tmp_path, "ray", ANSWER, ["hello"], ray={"address": address})
         with pytest.raises(ConfigError, match=f"the Ray cluster at {address} cannot be reached.*RAY_AUTH_MODE"):
             asyncio.run(run(tmp_path, "run", config))
+
+
+@contextmanager
+def listening(greets: bytes) -> Iterator[tuple[str, threading.Semaphore]]:
+    """An address where somebody takes connections, says this to each and nothing more; and how many were taken."""
+    taken, held = threading.Semaphore(0), list[socket.socket]()
+    with socket.create_server(("", 0)) as server:  # Ray asks not for localhost but for this machine
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(server.accept()[0])
+                    held[-1].sendall(greets)
+                    taken.release()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", taken
+        for connection in held:
+            connection.close()
+
+
+def test_a_port_of_something_else_is_told_from_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (address, _):
+        config = configured(tmp_path, "ray", ANSWER, ["hello"], ray={"address": address})
+        with pytest.raises(ConfigError, match=f"cluster at {address} cannot be reached: what answers there is no Ray"):
+            asyncio.run(run(tmp_path, "run", config))
+
+
+@pytest.mark.parametrize(("greets", "visits"), [(b"", 1), (b"\0\0\0\4\0\0\0\0\0", 2)], ids=["silent", "HTTP/2"])
+def test_an_interrupt_ends_the_wait_for_what_is_no_cluster(greets: bytes, visits: int, tmp_path: Path) -> None:
+    """Ours, and also Ray's own, which is of minutes: in a process that ends with it."""
+    with listening(greets) as (address, taken):
+        configured(tmp_path, "ray", ANSWER, ["hello"])
+        command = (
+            "generate", "--prompts", "prompts.jsonl", "--constitution", "words.yaml", "--model", ANSWER, "--engine", "ray",
+            "--out", "run",
+        )  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "constitutional", *command], cwd=tmp_path, env=os.environ | {"RAY_ADDRESS": address},
+            stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with process:
+            for _ in range(visits):
+                assert taken.acquire(timeout=60)
+            process.send_signal(signal.SIGINT)
+            try:
+                out, err = process.communicate(timeout=45)
+            finally:
+                process.kill()
+    assert (process.returncode, "Traceback" in err) == (130, False), err
+    assert "interrupted: 0 prompts" in out

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from constitutional.core.constitution import Principle
@@ -22,8 +26,8 @@ from constitutional.core.records import (
     Score,
     Trace,
 )
-from constitutional.errors import RequestRefusedError
-from constitutional.plugins import Register
+from constitutional.errors import PluginError, RequestRefusedError
+from constitutional.plugins import TITLES, Register
 from constitutional.roles import Arena, Rewrite, Setup
 from tests.support.runs import STYLE, Run, World, label, run
 
@@ -74,7 +78,10 @@ def test_a_plugin_that_raises_costs_the_prompt_it_happened_on(
 ) -> None:
     made = run(tmp_path, ["rude day"], STYLE, plugin=[offering(kind, "mine", Broken())], max_failure_rate=1, **settings)
     assert made.trace.status == "failed"
-    assert made.reject == Reject(made.trace.prompt.id, Reason.PLUGIN_FAILED, "RuntimeError: no licence", failure=True)
+    reject = made.reject
+    assert (reject.reason, reject.failure) == (Reason.PLUGIN_FAILED, True)
+    said = rf"{TITLES.get(kind, kind)} 'mine' of a-plugin \(test_strangers\.py:\d+\): RuntimeError: no licence"
+    assert re.fullmatch(said, reject.detail), reject.detail
     assert (made.result.status, made.result.failures) == ("complete", 1)
 
 
@@ -90,8 +97,123 @@ def test_the_other_prompts_go_on(tmp_path: Path) -> None:
         tmp_path, prompts, STYLE, plugin=[offering("judge", "mine", Picky())], judge="mine", max_failure_rate=0.5
     )
     assert [trace.status for trace in made.traces] == ["paired", "failed", "paired"]
-    assert made.traces[1].rejects[0].detail == ("ValueError: " + "x" * 9999)[:500]
+    detail = made.traces[1].rejects[0].detail
+    assert len(detail) == 500
+    assert "ValueError: xxx" in detail
     assert made.traces[0].pairs[0].judge_method == "mine"
+
+
+Answer = Callable[[Response, Response, Principle], Any]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            lambda a, b, rule: Judgement.of(a, b, rule.id, math.nan, math.nan, "m"),
+            "p_ab is nan, not a number from 0 to 1",
+        ),
+        (lambda a, b, rule: Judgement.of(a, b, rule.id, 2, 2, "m"), "p_ab is 2.0, not a number from 0 to 1"),
+        (
+            lambda a, b, rule: Judgement.of(a, b, "other", 0.8, 0.8, "m"),
+            "principle_id is 'other'; 'rude' was asked about",
+        ),
+        (lambda a, b, rule: Judgement.of(b, a, rule.id, 0.8, 0.8, "m"), "was asked about"),
+        (lambda a, b, rule: 0.8, "judge returns float, not Judgement"),
+        (lambda a, b, rule: sys.exit("no licence"), "SystemExit: no licence"),
+    ],
+)
+def test_an_answer_that_is_no_answer_is_never_a_label(tmp_path: Path, answer: Answer, said: str) -> None:
+    class Judge:
+        def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Any:
+            return answer(a, b, principle)
+
+    hooks = [offering("judge", "mine", Judge())]
+    made = run(tmp_path, ["rude day"], STYLE, plugin=hooks, judge="mine", max_failure_rate=1)
+    assert made.reject.reason == Reason.PLUGIN_FAILED
+    assert made.reject.detail.startswith("judge 'mine' of a-plugin")
+    assert said in made.reject.detail
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    class Judge:
+        def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Judgement:
+            p: Any = np.float32(0.75)
+            return Judgement.of(a, b, principle.id, p, p, "mine")
+
+    made = run(tmp_path, ["rude day"], STYLE, plugin=[offering("judge", "mine", Judge())], judge="mine")
+    assert made.trace.pairs[0].p_chosen == 0.75
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "answer", "said"),
+    [
+        ("critic", {"critic": "mine"}, True, "critique returns bool, not Critique"),
+        ("reviser", {"reviser": "mine"}, "better", "revise returns str, not Rewrite"),
+        ("scorer", {"scorer": "mine", "strategy": "best-vs-worst"}, 0.7, "score returns float, not Score"),
+        ("pairing", {"strategy": "mine"}, None, "pair returns a sequence of Ruling and Reject, not None"),
+        ("filter", {"filters": ["mine"]}, True, "a filter answers None, a word or Drop(word, details), not True"),
+    ],
+)
+def test_each_kind_is_told_what_it_should_have_answered(
+    tmp_path: Path, kind: str, settings: dict[str, Any], answer: Any, said: str
+) -> None:
+    class Careless:
+        def critique(self, *_: Any) -> Any:
+            return answer
+
+        revise = score = critique
+
+        def pair(self, arena: Arena) -> Any:
+            return answer
+
+        def check(self, pair: Pair, trace: Trace) -> Any:
+            return answer
+
+    hooks = [offering(kind, "mine", Careless())]
+    made = run(tmp_path, ["rude day"], STYLE, plugin=hooks, max_failure_rate=1, **settings)
+    assert made.reject.detail == f"{TITLES.get(kind, kind)} 'mine' of a-plugin: {said}"
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ({"jugde": lambda *_: None}, "what the factory returns has no method judge; did you mean 'jugde'?"),
+        ({"judge": lambda self, prompt, a, b: None}, "judge does not take 4 arguments: too many positional arguments"),
+    ],
+)
+def test_a_method_that_is_not_there_is_known_before_anything_is_asked(
+    tmp_path: Path, methods: dict[str, Any], said: str
+) -> None:
+    world = World()
+    hooks = [offering("judge", "mine", type("Theirs", (), methods)())]
+    with pytest.raises(PluginError, match=re.escape(f"judge 'mine' of a-plugin: {said}")):
+        run(tmp_path, ["rude day"], STYLE, plugin=hooks, judge="mine", world=world)
+    assert world.asked == []
+
+
+def test_a_factory_that_fails_is_named(tmp_path: Path) -> None:
+    class NoSetup:
+        def judge(self, *_: Any) -> None: ...
+
+    def register_judges(register: Register) -> None:
+        register("mine", NoSetup)
+
+    with pytest.raises(
+        PluginError, match=r"judge 'mine' of a-plugin cannot be made: TypeError: .*; a factory takes one arg"
+    ):
+        run(tmp_path, ["rude day"], STYLE, plugin=[register_judges], judge="mine")
+
+
+def test_what_a_filter_of_the_run_must_not_be(tmp_path: Path) -> None:
+    class Patient:
+        async def admit(self, prompt: Prompt) -> None: ...
+
+    made = run(
+        tmp_path, ["rude day"], STYLE, plugin=[offering("filter", "mine", Patient())], filters=["mine"],
+        max_failure_rate=1,
+    )  # fmt: skip
+    assert made.reject.detail == "filter 'mine' of a-plugin: admit is async, and has to be a plain function"
 
 
 def test_a_judge_that_repairs_itself_is_asked_again_the_next_time(tmp_path: Path) -> None:

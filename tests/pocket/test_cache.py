@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from constitutional.errors import ModelUnavailableError
+from constitutional.errors import ModelUnavailableError, UsageError
 from constitutional.pocket import cache
 
 FILES = {"model.safetensors": "weights" * 1000, "config.json": "{}"}
@@ -51,6 +51,14 @@ def test_without_a_cache_folder_of_ones_own_it_is_in_the_home(given: str, monkey
     monkeypatch.setenv("XDG_CACHE_HOME", given)
     monkeypatch.setenv("HOME", "/home/somebody")
     assert cache.root() == Path("/home/somebody/.cache/constitutional/pocket")
+
+
+def test_nobody_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has no entry."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", "here")
+    with pytest.raises(UsageError, match="there is no home folder, and so no place for caches: set HOME, or XDG_CACHE"):
+        cache.cached("k", never, quiet)
 
 
 @pytest.mark.parametrize("damage", ["half", "gone", "changed", "seal gone", "seal half", "seal odd"])

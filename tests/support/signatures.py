@@ -14,6 +14,8 @@ from constitutional import hookspecs
 from constitutional.plugins import Registered
 from constitutional.testing import plugin
 
+COMMANDS = ("constitutional.api", "constitutional.evaluation", "constitutional.training")
+"""The commands from Python, and their settings: for whoever runs them, and no plugin's."""
 PAGE = Path(__file__).parents[1] / "public_signatures.txt"
 
 
@@ -25,6 +27,8 @@ def signatures() -> list[str]:
             lines.append(f"hook {name}({', '.join(inspect.signature(hook).parameters)})")
     for module in (constitutional, constitutional.testing):
         for name in sorted(module.__all__):
+            if str(getattr(getattr(module, name), "__module__", "")).startswith(COMMANDS):
+                continue
             lines += _lines(f"{module.__name__}.{name}", getattr(module, name))
     lines += _lines("constitutional.plugins.Registered", Registered)
     lines += [f"fixture {name}" for name, value in sorted(vars(plugin).items()) if _is_fixture(value)]

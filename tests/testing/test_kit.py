@@ -296,7 +296,9 @@ def test_each_fault_of_a_provider_is_found(factory: Any, check: str, message: st
 
 def test_a_constitution_that_does_not_load_is_found(tmp_path: Any) -> None:
     (tmp_path / "c.yaml").write_text("name: c\ntiers: 3\n")
-    assert "c.yaml" in faults(Subject.of("constitution", "theirs", lambda: tmp_path / "c.yaml"))["loads"]
+    found = faults(Subject.of("constitution", "theirs", lambda: tmp_path / "c.yaml"))
+    assert "c.yaml" in found["loads"]
+    assert "makes-without-asking" not in found
     assert "no file" in faults(Subject.of("constitution", "theirs", lambda: tmp_path / "d.yaml"))["loads"]
 
 

@@ -89,6 +89,14 @@ def test_the_index_is_in_the_cache_where_there_is_no_place_beside_the_run(folder
     assert made.stat().st_size
 
 
+def test_a_cache_that_is_named_by_half_a_path_is_the_one_at_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "view.db").mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    monkeypatch.setenv("HOME", str(folder.parent / "home"))
+    with shown(folder):
+        assert list((folder.parent / "home/.cache/constitutional/view").glob("*.db"))
+
+
 def test_it_is_among_the_temporary_files_where_there_is_no_cache_either(folder: Path, pairs: int) -> None:
     (folder / "view.db").mkdir()
     (folder.parent / "cache").write_text("a file is in the way")

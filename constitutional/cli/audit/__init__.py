@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +134,8 @@ class _Job:
         source.folder.create()
         with source.folder.lock():
             try:
-                answers = asyncio.run(self._ask(quiet))
+                with redirect_stdout(sys.stderr):  # what a plugin prints is no part of the result
+                    answers = asyncio.run(self._ask(quiet))
             except RunStoppedError as stopped:
                 self._stopped(str(stopped))
                 if str(stopped) == INTERRUPTED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +104,8 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
     from constitutional.pipeline.progress import INTERRUPTED
 
     try:
-        return asyncio.run(_run(source, host, quiet))
+        with redirect_stdout(sys.stderr):  # what a plugin prints is no part of the result
+            return asyncio.run(_run(source, host, quiet))
     except RunStoppedError as stopped:
         if str(stopped) == INTERRUPTED:
             click.echo("interrupted: the same command goes on from here", err=True)
@@ -111,15 +114,11 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
 
 
 def _write_cards(found: Evaluation, source: Source) -> None:
-    """What was measured stands, also where a card cannot be written."""
-    from constitutional.errors import ConstitutionalError
+    from constitutional.cli.saying import saying
     from constitutional.evaluation.effect import write_cards
 
-    try:
-        for path in write_cards(found, source.settings):
-            click.echo(f"card: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", err=True)
-    except ConstitutionalError as error:
-        click.echo(f"warning: the card was left as it is: {error}", err=True)
+    for path in write_cards(found, source.settings, saying(quiet=False)):
+        click.echo(f"card: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", err=True)
 
 
 async def _run(source: Source, host: PluginHost, quiet: bool) -> Evaluation:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
+    from constitutional.cli.generate.summary import Ended
     from constitutional.cli.structured import Log
     from constitutional.config.run import RunConfig
     from constitutional.ledger import RunFolder
     from constitutional.pipeline.setup import Assembly
     from constitutional.pipeline.state import RunState
+    from constitutional.plugins import PluginHost
     from constitutional.roles import SetFilter
 
 EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted": 130}
@@ -48,7 +52,12 @@ EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted":
 @click.option("--min-margin", type=float, help="Drop pairs whose |2p - 1| is smaller.")
 @click.option("--limit", type=int, metavar="N", help="Use the first N prompts.")
 @click.option("--seed", type=int, help="Seed of everything random.")
-@click.option("--concurrency", type=int, metavar="N", help="Most calls in flight per model.")
+@click.option(
+    "--concurrency",
+    type=int,
+    metavar="N",
+    help="Most calls in flight per model; default: 64, or what vllm: can use.",
+)
 @click.option("--engine", metavar="local|ray", help="Where prompts are worked on: here, or on a Ray cluster.")
 @click.option("--replicas", type=int, metavar="N", help="Most replicas on the Ray cluster; each loads the models.")
 @click.option(
@@ -122,12 +131,17 @@ def command(
             "warning: with 0 rounds nothing is revised, and revised-vs-initial finds nothing to compare", err=True
         )
     unmeasured = assembly.card is None and not standin
-    watched = _Watched(as_json, quiet, metrics_port, log_json)
-    return _generate(config, base, folder, host, assembly.run_filters, accept_changes, watched, unmeasured)
+    watched = Watched(as_json, quiet, metrics_port, log_json)
+    with redirect_stdout(sys.stderr):  # what a plugin prints is no part of the result
+        carried = carry_out(config, base, folder, host, assembly.run_filters, accept_changes, watched)
+    carried.ended.show(carried.warnings, as_json=as_json)
+    if unmeasured and carried.first and carried.ended.result.pairs and not quiet:
+        _say_how_to_measure(folder)
+    return EXIT_CODES[carried.ended.result.status]
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
+class Watched:
     """How the run is watched."""
 
     as_json: bool
@@ -168,30 +182,42 @@ def _say_how_to_measure(folder: RunFolder) -> None:
     )
 
 
-def _generate(
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A run that was carried out, to its end or until it stopped."""
+
+    ended: Ended
+    warnings: Sequence[str]
+    first: bool
+    """It was the folder's first session."""
+
+
+def carry_out(
     config: RunConfig,
     base: Path,
     folder: RunFolder,
-    host: Any,
+    host: PluginHost,
     run_filters: Sequence[SetFilter],
     accept_changes: bool,
-    watched: _Watched,
-    unmeasured: bool,
-) -> int:
-    import asyncio
+    watched: Watched | None = None,
+) -> Carried:
+    """The whole of a run whose settings were checked: its prompts, its filters, its dataset, its log. Where nobody watches
+    it says nothing."""
     from contextlib import ExitStack
 
     from constitutional.cli.generate.out import say_what_is_out, saying_what_stays_out
     from constitutional.cli.generate.resume import check_resume
-    from constitutional.cli.generate.summary import log_session, print_result, result_json
+    from constitutional.cli.generate.summary import Ended
     from constitutional.cli.progress import run_with_progress
     from constitutional.cli.structured import Log
     from constitutional.dataset.write import run_warnings, write_dataset
+    from constitutional.loops import run_to_end
     from constitutional.pipeline.run_filters import sift_run
 
     # Arrow's own allocator keeps tens of megabytes that the system's gives back.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    as_json, quiet = watched.as_json, watched.quiet
+    watched = watched or Watched(as_json=False, quiet=True, metrics_port=None, log_json=False)
+    quiet = watched.quiet
     log = Log() if watched.log_json else None
     folder.create()
     with ExitStack() as stack:
@@ -203,23 +229,21 @@ def _generate(
                 say_what_is_out(config, folder.ledger)
         _save_config(config, base, folder)
         with saying_what_stays_out(folder.ledger, quiet=quiet):
-            result, state, now = asyncio.run(
+            result, state, now = run_to_end(
                 run_with_progress(config, folder, host, base, quiet=quiet, log=log, started=started)
             )
         if not now:
             complete = result.status == "complete"
             result = result.without(sift_run(folder, run_filters, complete=complete))
             write_dataset(folder, complete=complete)
-        first = log_session(folder, result, state)
+        ended, warnings = Ended.of(folder, result, state), run_warnings(folder)
+        first = ended.log()
         if log is not None:
-            log.say("finished", **result_json(folder, result, state, run_warnings(folder)))
-    print_result(folder, result, state, run_warnings(folder), as_json=as_json)
-    if unmeasured and first and result.pairs and not quiet:
-        _say_how_to_measure(folder)
-    return EXIT_CODES[result.status]
+            log.say("finished", **ended.json(warnings))
+    return Carried(ended, warnings, first)
 
 
-def _metrics(stack: ExitStack, watched: _Watched, log: Log | None) -> Callable[[RunState], None] | None:
+def _metrics(stack: ExitStack, watched: Watched, log: Log | None) -> Callable[[RunState], None] | None:
     """Served until the stack is left, where they are wanted; what is returned tells them that the run begins."""
     from constitutional.cli.generate.metrics import Metrics
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,11 @@ def batch_json(batch: SentBatch) -> dict[str, Any]:
     return {"model": batch.model, "id": batch.id, "requests": batch.requests, "sent": at}
 
 
-def stays_out(ledger: Path, *, needed: bool) -> list[str]:
+def stays_out(batches: Iterable[SentBatch], *, needed: bool) -> list[str]:
     """What is said of each as a run ends."""
     then = "the same command again collects it" if needed else "nothing needs it any more"
     return [
-        f"still out at {shown_batch(batch)}; it goes on there, and costs what it answers: {then}"
-        for batch in open_batches(ledger)
+        f"still out at {shown_batch(batch)}; it goes on there, and costs what it answers: {then}" for batch in batches
     ]
 
 
@@ -41,7 +40,7 @@ def saying_what_stays_out(ledger: Path, *, quiet: bool) -> Iterator[None]:
     try:
         yield
     except ConstitutionalError:
-        for line in () if quiet else stays_out(ledger, needed=True):
+        for line in () if quiet else stays_out(open_batches(ledger), needed=True):
             click.echo(line, err=True)
         raise
 

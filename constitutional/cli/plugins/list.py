@@ -46,7 +46,7 @@ def show_list(as_json: bool) -> None:
         )
         return
     for kind, items in groupby(names, key=lambda item: item.kind):
-        click.echo(f"{kind}:")
+        click.echo(f"{kind}:" if kind != "pairing" else "pairing (`strategy` of a run file):")
         for item in items:
             options = f"  [{', '.join(item.config.model_fields)}]" if item.config else ""
             click.echo(f"  {item.name:<22} {item.distribution} {item.version}{options}")

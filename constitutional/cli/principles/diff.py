@@ -10,7 +10,6 @@ import click
 
 from constitutional.core.enforcement import in_force
 from constitutional.pipeline.constitution import read_constitution
-from constitutional.pipeline.opened import open_run
 from constitutional.plugins import PluginHost
 from constitutional.principles.difference import Effect, difference, effect
 
@@ -24,13 +23,21 @@ from constitutional.principles.difference import Effect, difference, effect
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(old: str, new: str, run: Path | None, as_json: bool) -> None:
     """What changed between two constitutions (names or files): added, removed, reworded, re-tiered, re-weighted."""
-    host = PluginHost()
+    host = PluginHost(builtin=None)
     before, after = (read_constitution(name, Path(), host) for name in (old, new))
     changes = difference(before, after)
     found: Effect | None = None
     if run is not None:
+        from constitutional.pipeline.opened import open_run
+
         with open_run(run) as opened:
-            found = effect(in_force(before), in_force(after), opened.traces())
+            # What was judged is known by the words that the run had, whatever OLD says.
+            found = effect(opened.constitution, in_force(after), opened.traces())
+            if any(change.what != "version" for change in difference(opened.constitution, in_force(before))):
+                click.echo(
+                    f"note: {run} was made with other principles than {old}: these are its rulings under {new}",
+                    err=True,
+                )
     if as_json:
         made = {"changes": [asdict(change) for change in changes], "effect": asdict(found) if found else None}
         click.echo(json.dumps(made, indent=2, ensure_ascii=False))
@@ -44,8 +51,10 @@ def command(old: str, new: str, run: Path | None, as_json: bool) -> None:
 
 
 def _show(found: Effect) -> None:
-    click.echo(f"of {found.rulings:,} rulings: {len(found.flipped):,} would change side, {len(found.vanished):,} would")
-    click.echo(f"become ties, {len(found.appeared):,} ties would be decided, {found.unknown:,} need new calls")
+    click.echo(
+        f"of {found.rulings:,} rulings: {len(found.flipped):,} would change side, {len(found.vanished):,} would become "
+        f"ties, {len(found.appeared):,} ties would be decided, {found.unknown:,} need new calls"
+    )
     for title in ("flipped", "vanished", "appeared"):
         ids: tuple[str, ...] = getattr(found, title)
         if ids:

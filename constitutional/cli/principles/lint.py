@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import textwrap
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from constitutional.config.constitution import Provided, find_constitution, load_constitution
-from constitutional.config.run import RunConfig
-from constitutional.core.constitution import Principle
+from constitutional.core.constitution import PluginUse, Principle
 from constitutional.errors import EXIT_FAILURE, EXIT_OK, ConfigError, UnknownNameError, UsageError
-from constitutional.ledger import RunFolder
+from constitutional.pipeline.by_principle import own_plugins
 from constitutional.pipeline.constitution import provided
-from constitutional.pipeline.review import Opinion, review
 from constitutional.plugins import PluginHost
 from constitutional.principles.lint import FAILING, RULES, Finding, Rule, lint
+
+if TYPE_CHECKING:
+    from constitutional.pipeline.review import Opinion
 
 REVIEWER = "reviewer"
 SILENCE = """\
@@ -61,7 +64,7 @@ def command(
         return EXIT_OK
     if not files:
         raise UsageError("name the files to check, or use --rules or --explain RULE")
-    reviewer = None if model is None else Reviewer(model, base_url, RunFolder(out or Path("runs/lint")))
+    reviewer = None if model is None else Reviewer(model, base_url, out or Path("runs/lint"))
     return _check(files, reviewer, as_json)
 
 
@@ -71,9 +74,15 @@ class Reviewer:
 
     model: str
     base_url: str | None
-    folder: RunFolder
+    out: Path
 
     def findings(self, path: Path, offered: Provided, host: PluginHost) -> list[Finding]:
+        import asyncio
+
+        from constitutional.config.run import RunConfig
+        from constitutional.ledger import RunFolder
+        from constitutional.pipeline.review import review
+
         if ":" not in self.model:
             raise UsageError(f"--model {self.model}: expected provider:model, for example openai:gpt-4o-mini")
         whole = load_constitution(path, offered)
@@ -81,9 +90,10 @@ class Reviewer:
         asked = [] if silent else [p for _, p in whole if REVIEWER not in p.lint_ignore and not _elsewhere(p, path)]
         policy = {"name": self.model, "base_url": self.base_url}
         config = RunConfig.model_validate({"models": {"policy": policy}})
-        self.folder.create()
-        with self.folder.lock():
-            opinions = asyncio.run(review(asked, config, self.folder, host, Path.cwd()))
+        folder = RunFolder(self.out)
+        folder.create()
+        with folder.lock():
+            opinions = asyncio.run(review(asked, config, folder, host, Path.cwd()))
         return [self._finding(opinion, path) for opinion in opinions]
 
     def _finding(self, opinion: Opinion, path: Path) -> Finding:
@@ -99,7 +109,8 @@ def _elsewhere(principle: Principle, path: Path) -> bool:
 
 def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> int:
     """What is wrong with one file does not keep the others from being checked."""
-    host = PluginHost()
+    host = PluginHost(builtin=None) if reviewer is None else PluginHost()
+    with_builtin = cache(PluginHost)  # for principles that name a judge or a critic, and loaded only then
     offered = provided(host)
     findings: list[Finding] = []
     broken: list[str] = []
@@ -107,8 +118,9 @@ def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> 
         try:
             path = find_constitution(name, Path(), offered)
             findings += lint(path, offered)
+            own_plugins(load_constitution(path, offered), partial(_options_of, with_builtin))
             findings += [] if reviewer is None else reviewer.findings(path, offered, host)
-        except ConfigError as error:
+        except (ConfigError, UnknownNameError) as error:
             broken.append(str(error))
     failing = sum(finding.severity in FAILING for finding in findings)
     if as_json:
@@ -122,6 +134,11 @@ def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> 
         names = ", ".join(dict.fromkeys(finding.rule for finding in findings))
         click.echo(f"findings: {len(findings)} ({names}); --explain RULE says more", err=True)
     return EXIT_FAILURE if failing else EXIT_OK
+
+
+def _options_of(host: Callable[[], PluginHost], kind: str, use: PluginUse) -> object:
+    """A judge or critic of a principle's own is there, and takes these options."""
+    return host().get(kind, use.plugin).options(dict(use.options), kind)
 
 
 def _data(rule: Rule) -> dict[str, str]:

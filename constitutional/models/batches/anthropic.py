@@ -38,7 +38,7 @@ class AnthropicBatches:
         return json.dumps({"custom_id": name, "params": body}, ensure_ascii=False).encode("utf-8", "replace")
 
     async def submit(self, lines: Iterable[bytes], token: str) -> str:
-        client = self._model.client()
+        client = await self._model.client()
         content = joined(lines, b",", b'{"requests":[', b"]}")
         with self._model.faults():
             response = await client.post(
@@ -55,20 +55,20 @@ class AnthropicBatches:
             total = counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
             return bool(batch.created_at.timestamp() >= since - 60 and total == requests)
 
-        latest = self._model.client().messages.batches.list(limit=LATEST)
+        latest = (await self._model.client()).messages.batches.list(limit=LATEST)
         with self._model.faults():
             found: Any = await among_latest(latest, wanted)
         return None if found is None else str(found.id)
 
     async def look(self, batch: str) -> BatchStatus:
-        client = self._model.client()
+        client = await self._model.client()
         with self._model.faults():
             found = await client.messages.batches.retrieve(batch)
         counts = found.request_counts
         return BatchStatus(found.processing_status == "ended", counts.succeeded + counts.errored, results=(batch,))
 
     async def results(self, status: BatchStatus) -> AsyncIterator[BatchLine]:
-        client = self._model.client()
+        client = await self._model.client()
         for batch in status.results:
             with self._model.faults():
                 async for row in await client.messages.batches.results(batch, timeout=UPLOAD_SECONDS):
@@ -93,7 +93,7 @@ class AnthropicBatches:
         return as_if_direct(self._model.id, STATUS.get(kind, 500), fault.get("message"), kind)
 
     async def cancel(self, batch: str) -> None:
-        client = self._model.client()
+        client = await self._model.client()
         with self._model.faults():
             await client.messages.batches.cancel(batch)
 

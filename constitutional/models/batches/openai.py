@@ -33,7 +33,7 @@ class OpenAIBatches:
         return json.dumps(line, ensure_ascii=False).encode("utf-8", "replace")
 
     async def submit(self, lines: Iterable[bytes], token: str) -> str:
-        client = self._model.client()
+        client = await self._model.client()
         content = joined(lines, b"\n")
         with self._model.faults():
             file = await client.files.create(file=(f"{token}.jsonl", content), purpose="batch", timeout=UPLOAD_SECONDS)
@@ -43,13 +43,13 @@ class OpenAIBatches:
         return str(batch.id)
 
     async def find(self, token: str, since: float, requests: int) -> str | None:
-        latest = self._model.client().batches.list(limit=LATEST)
+        latest = (await self._model.client()).batches.list(limit=LATEST)
         with self._model.faults():
             found: Any = await among_latest(latest, lambda batch: (batch.metadata or {}).get("token") == token)
         return None if found is None else str(found.id)
 
     async def look(self, batch: str) -> BatchStatus:
-        client = self._model.client()
+        client = await self._model.client()
         with self._model.faults():
             found = await client.batches.retrieve(batch)
         done = found.request_counts.completed + found.request_counts.failed if found.request_counts else 0
@@ -62,7 +62,7 @@ class OpenAIBatches:
         return BatchStatus(found.status in ("completed", "expired", "cancelled"), done, results=results)
 
     async def results(self, status: BatchStatus) -> AsyncIterator[BatchLine]:
-        client = self._model.client()
+        client = await self._model.client()
         for name in status.results:
             with self._model.faults():
                 async with client.files.with_streaming_response.content(name, timeout=UPLOAD_SECONDS) as response:
@@ -94,6 +94,6 @@ class OpenAIBatches:
         )
 
     async def cancel(self, batch: str) -> None:
-        client = self._model.client()
+        client = await self._model.client()
         with self._model.faults():
             await client.batches.cancel(batch)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from constitutional.core.digest import digest
 from constitutional.errors import ConfigError, ModelUnavailableError
 from constitutional.models.local.loading import why_not_loaded
-from constitutional.models.local.there import ADAPTER, base_of_adapter, check_there, no_config
+from constitutional.models.local.there import ADAPTER_CONFIG, base_of_adapter, check_there, no_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ class LocalModel:
         if folder.is_dir():
             folder = folder.resolve()
             if not any((folder / config).is_file() for config in ("config.json", "params.json")):
-                adapter = (folder / ADAPTER).is_file()
+                adapter = (folder / ADAPTER_CONFIG).is_file()
                 if adapter and adapters:
                     return cls._of_adapter(setup, folder, template, variables)
                 what = (

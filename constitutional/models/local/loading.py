@@ -1,18 +1,9 @@
-"""Bringing a model up: what must be installed, where it runs, started once whoever asks."""
+"""Bringing a model up: what must be installed, where it runs."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
-
 from constitutional.errors import MissingExtraError, ModelUnavailableError
 from constitutional.models.local.there import told_by_hub
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-T = TypeVar("T")
 
 
 def prepare_transformers(name: str) -> None:
@@ -44,19 +35,3 @@ def in_one_line(error: Exception) -> str:
     """Libraries explain at length; the whole text stays in the traceback's cause."""
     text = " ".join(str(error).split())
     return text if len(text) <= 400 else text[:400] + " …"
-
-
-class Started(Generic[T]):
-    """Something slow to start: begun in a thread by the first caller, shared by all, also concurrent ones.
-
-    A cancelled caller does not stop it, and a failure is every caller's."""
-
-    def __init__(self, start: Callable[[], T], thread: ThreadPoolExecutor) -> None:
-        self._start = start
-        self._thread = thread
-        self.future: Future[T] | None = None
-
-    async def get(self) -> T:
-        if self.future is None:
-            self.future = self._thread.submit(self._start)
-        return await asyncio.shield(asyncio.wrap_future(self.future))

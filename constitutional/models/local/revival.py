@@ -47,6 +47,10 @@ class Engine(Generic[T]):
     def started(self) -> bool:
         return self._current is not None
 
+    def stopped(self) -> None:
+        """On purpose, and nobody uses it: the next use starts another."""
+        self._current = None
+
     async def get(self) -> T:
         if self._current is None:
             self._current = self._start()

@@ -11,8 +11,8 @@ from typing import Any
 
 from constitutional.errors import ModelUnavailableError
 
-ADAPTER = "adapter_config.json"
-CONFIGS = ("config.json", "params.json", ADAPTER)
+ADAPTER_CONFIG = "adapter_config.json"
+CONFIGS = ("config.json", "params.json", ADAPTER_CONFIG)
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
 NO_WEIGHTS = ("training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt")
 WORDS = ("tokenizer", "tokenization", "vocab", "spiece", "sentencepiece", "tekken", "merges")
@@ -57,15 +57,20 @@ def no_config(folder: Path) -> str:
     return f"not a model folder: no config.json in it{hint or kind}"
 
 
+def is_adapter(folder: Path) -> bool:
+    """A LoRA adapter and no whole model."""
+    return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
+
+
 def base_of_adapter(name: str, folder: Path) -> tuple[str, str | None]:
     """The model that a LoRA adapter belongs to: its folder or its name on the Hub, and there its revision."""
     try:
-        config = json.loads((folder / ADAPTER).read_text("utf-8"))
+        config = json.loads((folder / ADAPTER_CONFIG).read_text("utf-8"))
         base, revision = str(Path(config["base_model_name_or_path"])), config.get("revision")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise ModelUnavailableError(
-            f"{name}: its {ADAPTER} does not say which model it belongs to: {reason[:200]}"
+            f"{name}: its {ADAPTER_CONFIG} does not say which model it belongs to: {reason[:200]}"
         ) from error
     if os.path.isabs(base) and not (Path(base) / "config.json").is_file():
         raise ModelUnavailableError(f"{name}: the model that this LoRA adapter belongs to is not at {base}")
@@ -131,7 +136,7 @@ def _check_names(name: str, where: str, names: Collection[str], *, weights: bool
         raise ModelUnavailableError(f"{name}: no model{where}: no config.json in it")
     if weights and not any(_is_weights(file) for file in names):
         raise ModelUnavailableError(f"{name}: no weights in it{where}: none of its files is a .safetensors or .bin")
-    if tokenizer and ADAPTER not in names and not any(_is_of_tokenizer(file) for file in names):
+    if tokenizer and ADAPTER_CONFIG not in names and not any(_is_of_tokenizer(file) for file in names):
         raise ModelUnavailableError(f"{name}: no tokenizer in it{where}: save one there, as tokenizer.json")
 
 

@@ -7,9 +7,10 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from constitutional.config.run import RunConfig
@@ -17,7 +18,10 @@ from constitutional.errors import ConfigError, MissingExtraError, first_line
 from constitutional.pipeline.ray.replica import Replica
 
 ANSWERS = 10.0
-"""Seconds that a cluster has to take a connection. Ray itself tries for minutes, and hears no Ctrl-C meanwhile."""
+"""Seconds that a cluster has to take a connection and to greet. Ray itself tries for minutes."""
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+"""How HTTP/2 begins, which Ray speaks: these words, and settings, to which a server answers with its own."""
+SETTINGS = 4
 GPU_PROVIDERS = ("vllm:", "transformers:")
 
 
@@ -38,9 +42,7 @@ class Cluster:
         ray = _ray()
         self._stdout.__enter__()
         if not ray.is_initialized():
-            before = signal.getsignal(signal.SIGTERM)
-            await asyncio.to_thread(self._connect, ray)
-            signal.signal(signal.SIGTERM, before)
+            await self._initialise(ray)
         settings = self._config.ray
         gpus = self._gpus(ray) if settings.gpus is None else settings.gpus
         self._needs = {kind: need for kind, need in (("CPU", settings.cpus), ("GPU", gpus)) if need}
@@ -79,21 +81,23 @@ class Cluster:
             await asyncio.to_thread(ray.shutdown)
         self._stdout.__exit__(None, None, None)
 
-    def _connect(self, ray: Any) -> None:
+    async def _initialise(self, ray: Any) -> None:
+        """Cancelled, it leaves a cluster that does not answer to itself, and ends a Ray that it began to start."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         address = self._config.ray.address or os.environ.get("RAY_ADDRESS")
         self._own = not address
-        quiet = {"configure_logging": True, "logging_level": logging.ERROR, "log_to_driver": False}
+        before = signal.getsignal(signal.SIGTERM)
         try:
             if address:
-                knock(address)
-                ray.init(address=address, **quiet)
-            else:
-                # As many as were asked for, also on a machine with fewer cores: they share them.
-                wanted = max(os.cpu_count() or 1, round(self._config.ray.replicas * self._config.ray.cpus))
-                # "local": without it Ray joins whatever other Ray runs here, another run's also.
-                ray.init(address="local", num_cpus=wanted, include_dashboard=False, **quiet)
+                await knock(address)
+            connecting = _apart(lambda: self._connect(ray, address))
+            try:
+                await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                if self._own:
+                    await asyncio.wait([connecting])
+                raise
         except (OSError, ValueError, RuntimeError) as error:
             if not address:
                 raise ConfigError(f"engine: ray: Ray does not start on this machine: {first_line(error)}") from error
@@ -102,6 +106,18 @@ class Cluster:
                 "`ray start --head` running there? If it asks for a token, set RAY_AUTH_MODE=token here too. Without "
                 "`ray.address` and RAY_ADDRESS the run starts a Ray of its own"
             ) from error
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _connect(self, ray: Any, address: str | None) -> None:
+        quiet = {"configure_logging": True, "logging_level": logging.ERROR, "log_to_driver": False}
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            # As many as were asked for, also on a machine with fewer cores: they share them.
+            wanted = max(os.cpu_count() or 1, round(self._config.ray.replicas * self._config.ray.cpus))
+            # "local": without it Ray joins whatever other Ray runs here, another run's also.
+            ray.init(address="local", num_cpus=wanted, include_dashboard=False, **quiet)
         self._connected = True
 
     def _gpus(self, ray: Any) -> float:
@@ -110,11 +126,43 @@ class Cluster:
         return 1.0 if loads and ray.cluster_resources().get("GPU", 0) else 0.0
 
 
-def knock(address: str) -> None:
-    """Raise OSError where nobody takes a connection at ``host:port``. Of other addresses Ray itself finds out."""
+async def knock(address: str) -> None:
+    """Raise OSError where nobody takes a connection at ``host:port``, or nobody that speaks as Ray does. Of other addresses
+    Ray itself finds out."""
     host, _, port = address.rpartition(":")
-    if "/" not in address and host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), ANSWERS).close()
+    if "/" in address or not host or not port.isdigit():
+        return
+    try:
+        async with asyncio.timeout(ANSWERS):
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            try:
+                if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+                    return
+                writer.write(PREFACE)
+                greeting = await reader.read(9)
+            finally:
+                writer.close()
+    except TimeoutError as error:
+        raise OSError(f"no answer in {ANSWERS:g} s") from error
+    if greeting[3:4] != bytes([SETTINGS]):
+        raise OSError("what answers there is no Ray cluster (`ray start --head` says its port, 6379 by default)")
+
+
+def _apart(work: Callable[[], None]) -> asyncio.Future[None]:
+    """In a thread that the end of the process does not wait for."""
+    done: Future[None] = Future()
+    done.set_running_or_notify_cancel()
+
+    def do() -> None:
+        try:
+            work()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=do, name="ray-init", daemon=True).start()
+    return asyncio.wrap_future(done)
 
 
 def fitting(has: Mapping[str, float], needs: Mapping[str, float]) -> int:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from constitutional.core.codec import from_json, to_json
-from constitutional.core.records import Critique, Drop, Judgement, Prompt, Reject, Response, Ruling, Score
-from constitutional.roles import Filter, PromptFilter, Rewrite, SetFilter, SurveyFilter, settled
+from constitutional.core.records import Critique, Judgement, Prompt, Reject, Response, Ruling
+from constitutional.pipeline.strangers import (
+    wrong_critique,
+    wrong_drop,
+    wrong_judgement,
+    wrong_pairs,
+    wrong_rewrite,
+    wrong_score,
+)
+from constitutional.roles import Filter, PromptFilter, SetFilter, SurveyFilter, settled
 from constitutional.testing.checks.arena import TableArena, arenas
 from constitutional.testing.material import ANSWERS, DIALOGUES, HOSTILE, PAIRS, PRINCIPLE, pair, prompt, response
 from constitutional.testing.subject import Fault
@@ -73,12 +80,7 @@ def judged(asked: Prompt, a: str, b: str) -> Question:
     first, second = response(a, "a", asked), response(b, "b", asked)
 
     def verify(answer: Any) -> None:
-        _is(answer, Judgement, "judge")
-        _same(answer.a, first.id, "a")
-        _same(answer.b, second.id, "b")
-        _same(answer.principle_id, PRINCIPLE.id, "principle_id")
-        for name in ("p_ab", "p_ba", "p"):
-            _probability(getattr(answer, name), name)
+        _no(wrong_judgement(answer, asked, first, second, PRINCIPLE))
         whole = Judgement.of(first, second, PRINCIPLE.id, answer.p_ab, answer.p_ba, answer.method)
         if not _near(whole.p, answer.p) or whole.consistent != answer.consistent:
             raise Fault("p and consistent do not follow from p_ab and p_ba: make it with Judgement.of")
@@ -91,10 +93,7 @@ def judged(asked: Prompt, a: str, b: str) -> Question:
 
 def scored(asked: Prompt, answer: Response) -> Question:
     def verify(score: Any) -> None:
-        _is(score, Score, "score")
-        _same(score.response_id, answer.id, "response_id")
-        _same(score.principle_id, PRINCIPLE.id, "principle_id")
-        _probability(score.value, "value")
+        _no(wrong_score(score, asked, answer, PRINCIPLE))
         _recordable(score)
 
     return Question(f"score of {_short(answer.text)}", lambda made: made.score(asked, answer, PRINCIPLE), verify)
@@ -102,12 +101,7 @@ def scored(asked: Prompt, answer: Response) -> Question:
 
 def _criticised(asked: Prompt, answer: Response) -> Question:
     def verify(critique: Any) -> None:
-        _is(critique, Critique, "critique")
-        _same(critique.response_id, answer.id, "response_id")
-        _same(critique.principle_id, PRINCIPLE.id, "principle_id")
-        if critique.violates not in (True, False, None):
-            raise Fault(f"violates is {critique.violates!r}, not True, False or None")
-        _probability(critique.p_violates, "p_violates")
+        _no(wrong_critique(critique, asked, answer, PRINCIPLE))
         _recordable(critique)
 
     return Question(f"critique of {_short(answer.text)}", lambda made: made.critique(asked, answer, PRINCIPLE), verify)
@@ -115,9 +109,7 @@ def _criticised(asked: Prompt, answer: Response) -> Question:
 
 def _revised(asked: Prompt, answer: Response) -> Question:
     def verify(rewrite: Any) -> None:
-        _is(rewrite, Rewrite, "revise")
-        if not isinstance(rewrite.text, str):
-            raise Fault(f"text is {rewrite.text!r}, not a text; an empty one says that there is no revision")
+        _no(wrong_rewrite(rewrite))
         _recordable(rewrite)
 
     return Question(
@@ -154,14 +146,9 @@ def _filtered(asked: Prompt, a: str, b: str) -> Question:
 
 
 def _dropped(answer: Any) -> None:
-    if answer is None:
-        return
-    if not isinstance(answer, str | Drop):
-        raise Fault(f"a filter answers None, a word or Drop(word, details), not {answer!r}")
-    reject = Reject.of("p", answer)
-    if not reject.reason or not reject.reason.replace("-", "_").isidentifier():
-        raise Fault(f"{reject.reason!r} is no word to count rejects under: letters, digits and _")
-    _recordable(reject)
+    _no(wrong_drop(answer))
+    if answer is not None:
+        _recordable(Reject.of("p", answer))
 
 
 def _paired(about: str, make: Callable[[], TableArena]) -> Question:
@@ -171,11 +158,8 @@ def _paired(about: str, make: Callable[[], TableArena]) -> Question:
 
     def verify(answer: Any) -> None:
         arena, found = answer
-        if isinstance(found, str) or not hasattr(found, "__iter__"):
-            raise Fault(f"pair returns a sequence of Ruling and Reject, not {found!r}")
+        _no(wrong_pairs(found))
         for item in found:
-            if not isinstance(item, Ruling | Reject):
-                raise Fault(f"pair returns Ruling and Reject, not {item!r}")
             if isinstance(item, Ruling) and item not in arena.ruled:
                 raise Fault(
                     "a ruling that arena.compare did not give: pairs come from the judge, not from the strategy"
@@ -185,21 +169,10 @@ def _paired(about: str, make: Callable[[], TableArena]) -> Question:
     return Question(about, ask, verify)
 
 
-def _is(answer: Any, kind: type, method: str) -> None:
-    if not isinstance(answer, kind):
-        raise Fault(f"{method} returns {type(answer).__name__}, not {kind.__name__}")
-
-
-def _same(found: Any, wanted: str, name: str) -> None:
-    if found != wanted:
-        raise Fault(f"{name} is {found!r}; {wanted!r} was asked about")
-
-
-def _probability(value: Any, name: str) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
-        raise Fault(f"{name} is {value!r}, not a number from 0 to 1, or None for an abstention")
+def _no(problem: str | None) -> None:
+    """What a run would refuse."""
+    if problem is not None:
+        raise Fault(problem)
 
 
 def _near(one: float | None, other: float | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import subprocess
@@ -10,8 +9,8 @@ import sys
 from typing import Any
 
 from constitutional.errors import ConfigError
+from constitutional.pipeline.strangers import lacking
 from constitutional.plugins import BUILTIN, KINDS
-from constitutional.roles import Filter, PromptFilter, SetFilter
 from constitutional.testing.subject import BUILTIN_MODULE, THEIRS, Fault, NotApplicable, Subject
 from constitutional.testing.workshop import Workshop
 
@@ -22,10 +21,6 @@ HEAVY = (
 """Packages that take a second or a gigabyte to import: they belong inside functions."""
 MOST_CPU = 5.0
 """Seconds of computing that loading a plugin may take."""
-METHODS = {
-    "critic": ("critique", 3), "reviser": ("revise", 5), "judge": ("judge", 4), "scorer": ("score", 3),
-    "pairing": ("pair", 1),
-}  # fmt: skip
 LOADING = """\
 import contextlib, importlib, io, json, sys, threading, time
 import constitutional.plugins
@@ -117,19 +112,6 @@ def makes_without_asking(subject: Subject) -> None:
 
 
 def _has_method(kind: str, made: Any) -> None:
-    if kind == "filter":
-        if not isinstance(made, Filter | PromptFilter | SetFilter):
-            raise Fault("has no method of a filter: check, admit or sift")
-    elif kind == "model":
-        for name in ("id", "identity", "chat", "choose", "aclose"):
-            if not hasattr(made, name):
-                raise Fault(f"a provider's model has {name}, and this one has not")
-    elif kind in METHODS:
-        name, count = METHODS[kind]
-        method = getattr(made, name, None)
-        if not callable(method):
-            raise Fault(f"what the factory returns has no method {name}")
-        try:
-            inspect.signature(method).bind(*range(count))
-        except TypeError as error:
-            raise Fault(f"{name} does not take {count} arguments: {error}") from error
+    problem = lacking(kind, made)
+    if problem is not None:
+        raise Fault(problem)

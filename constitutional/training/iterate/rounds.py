@@ -4,7 +4,6 @@ goes on where it was."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.run import evaluate_with
 from constitutional.evaluation.settings import EvaluateSettings
 from constitutional.ledger import LedgerView, RunFolder, create_or_check
+from constitutional.loops import run_to_end
 from constitutional.pipeline.run import run_prompts
 from constitutional.pipeline.run_filters import sift_run
 from constitutional.pipeline.setup import check
@@ -193,7 +193,7 @@ def _generate(turn: Turn) -> None:
             with on_interrupt(stop.ask):
                 return await run_prompts(config, folder, host, folder.path, stop=stop)
 
-        result = asyncio.run(run())
+        result = run_to_end(run())
         if result.status == "interrupted":
             raise InterruptedRoundError
         if result.status == "budget":
@@ -278,7 +278,7 @@ def _evaluate(turn: Turn) -> Evaluation:
             return await evaluate_with(given, PluginHost(), started=begun.append, say=turn.say)
 
     try:
-        found = asyncio.run(run())
+        found = run_to_end(run())
     except RunStoppedError as stopped:
         if asked:
             raise InterruptedRoundError from None
@@ -287,7 +287,7 @@ def _evaluate(turn: Turn) -> Evaluation:
         raise
     if asked:  # while it was measuring
         raise InterruptedRoundError
-    write_cards(found, given)
+    write_cards(found, given, turn.say)
     return found
 
 

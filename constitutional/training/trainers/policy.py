@@ -13,9 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RunStoppedError
 from constitutional.models.local.checkpoint import fingerprint
 from constitutional.models.local.loading import in_one_line, why_not_loaded
-from constitutional.models.local.there import base_of_adapter, check_there, no_config
+from constitutional.models.local.there import ADAPTER_CONFIG, base_of_adapter, check_there, is_adapter, no_config
 from constitutional.pocket.provider import folder_of
-from constitutional.training.folder import is_adapter
 from constitutional.training.settings import TrainSettings
 
 LONGEST = 2048
@@ -217,7 +216,7 @@ def merge_adapter(adapter: Path, out: Path, settings: TrainSettings) -> None:
     dtype = config.dtype if config.dtype is not None else torch.float32
     device = Device(cuda=False, autocast=False, dtype="float32")
     tokenizer = load_tokenizer(start, settings)
-    task = json.loads((adapter / "adapter_config.json").read_text())["task_type"]
+    task = json.loads((adapter / ADAPTER_CONFIG).read_text())["task_type"]
     if task == "SEQ_CLS":
         base = load_as(AutoModelForSequenceClassification, start, settings, device, num_labels=1)
         base.config.pad_token_id = tokenizer.pad_token_id
