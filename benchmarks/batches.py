@@ -7,15 +7,13 @@ runs with a quarter of the prompts, with all of them at the default of ``batch.p
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import report, run, table
-from benchmarks.overhead import write_prompts
+from benchmarks.measure import command_line, report, run, table, write_prompts
 from tests.support.server import Server, serve
 
 
@@ -69,13 +67,10 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("batches", __doc__)
     parser.add_argument("--prompts", type=int, default=500)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/batches.json")
     options = parser.parse_args()
-    figures = measure(options.prompts)
-    report("batches", figures, options.json, options.save)
+    report(options, measure(options.prompts), details)
 
 
 if __name__ == "__main__":

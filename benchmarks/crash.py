@@ -8,15 +8,13 @@ their answer had been sent. The dataset is compared, byte for byte, with that of
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import median, report, table
+from benchmarks.measure import command_line, median, report, table
 from tests.support.kills import Kill, arguments, kill_after, lost
 from tests.support.processes import fingerprint, generate, write_prompts
 from tests.support.server import serve
@@ -91,15 +89,11 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("crash", __doc__)
     parser.add_argument("--prompts", type=int, default=200)
     parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/crash.json")
     options = parser.parse_args()
-    figures = measure(options.prompts, options.kills)
-    print(figures, file=sys.stderr)
-    report("crash", figures, options.json, options.save)
+    report(options, measure(options.prompts, options.kills), details)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.measure import Run, report, run, table
+from benchmarks.measure import Run, command_line, numbers, report, run, table
 from constitutional.config.run import RunConfig
 from constitutional.core.codec import to_json
 from constitutional.core.constitution import Constitution, Force, Principle, Tier
@@ -39,7 +39,8 @@ from constitutional.core.records import (
     Trace,
 )
 from constitutional.ledger import RunFolder, TraceRow, create_or_check
-from tests.support.hub import WRITER, FakeHub, serve_hub
+from tests.support.hub import serve_hub
+from tests.support.hub_store import WRITER, FakeHub
 
 ANSWERS, KEPT, PLAN, REPO = 4, 4, "0" * 32, "user/pairs"
 LIMIT_MB = 400
@@ -229,21 +230,18 @@ def sizes_of(figures: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="10000,100000,1000000")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/dataset.json")
+    parser = command_line("dataset", __doc__)
+    parser.add_argument("--sizes", type=numbers, default="10000,100000,1000000")
     parser.add_argument("--fill", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fill is not None:
-        fill(RunFolder(options.fill), int(options.sizes))
+        fill(RunFolder(options.fill), options.sizes[0])
         return
     if options.write is not None:
         write(options.write)
         return
-    figures = measure([int(size) for size in options.sizes.split(",")])
-    report("dataset", figures, options.json, options.save)
+    report(options, measure(options.sizes), details)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ truth is the oracle's. ``--keep DIR``: folders that are there already are gone o
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import report, run, table
+from benchmarks.measure import command_line, numbers, report, run, table
 
 RATE, HARD = "violation_rate", "violation_rate/tier:harm"
 CORRECT, REFUSED = "score:pocket-correct/tag:harmless", "over_refusal"
@@ -104,27 +103,22 @@ def _mean_lost(rows: Sequence[dict[str, Any]]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="0,1,2")
+    parser = command_line("demo", __doc__)
+    parser.add_argument("--seeds", type=numbers, default="0,1,2")
     parser.add_argument("--losses", default="dpo,ipo")
     parser.add_argument("--scratch", action="store_true", help="train the base models too, one per seed")
     parser.add_argument("--keep", type=Path, help="a folder for the demos; default: one that is removed at the end")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/demo.json")
     options = parser.parse_args()
     more = ["--from-scratch"] if options.scratch else []
     runs = []
     with tempfile.TemporaryDirectory() as temporary:
-        for seed in map(int, options.seeds.split(",")):
+        for seed in options.seeds:
             folder = (options.keep or Path(temporary)) / f"seed-{seed}"
             for loss in options.losses.split(","):
                 whole = not (folder / "data").exists()
                 runs.append(measured(folder, seed, loss, more) | {"whole": whole})
                 print(json.dumps(runs[-1]), file=sys.stderr)
-    figures = {"scratch": options.scratch, "runs": runs}
-    if not options.json:
-        print(details(figures))
-    report("demo", figures, options.json, options.save)
+    report(options, {"scratch": options.scratch, "runs": runs}, details)
 
 
 if __name__ == "__main__":

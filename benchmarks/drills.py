@@ -7,7 +7,6 @@ run to which nothing happened."""
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import os
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import report, table
+from benchmarks.measure import command_line, report, table
 from constitutional.errors import LedgerError
 from constitutional.ledger import LedgerView
 from tests.support.processes import COMMAND, environment, fingerprint, generate, start, write_prompts
@@ -306,10 +305,8 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("drills", __doc__)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="; ".join(drill.name for drill in DRILLS))
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/drills.json")
     options = parser.parse_args()
     figures = {}
     for drill in DRILLS:
@@ -318,7 +315,7 @@ def main() -> None:
             row = figures[drill.name]
             passed = "passed" if row["passed"] else "FAILED"
             print(f"{drill.name:<26} {passed}  {row['seconds']:>6} s  {row['what']}", file=sys.stderr)
-    report("drills", figures, options.json, options.save)
+    report(options, figures, details)
     sys.exit(not all(row["passed"] for row in figures.values()))
 
 

@@ -9,17 +9,14 @@ processes of a busy machine change it little; its inverse is how many calls a se
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import report, table
-from benchmarks.overhead import write_prompts
+from benchmarks.measure import command_line, report, table, write_prompts
 from constitutional.config.run import RunConfig
 from constitutional.core.digest import digest
 from constitutional.ledger import CallRow, Ledger, RunFolder
@@ -110,16 +107,11 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("driver", __doc__)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--prompts", type=int, default=300)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/driver.json")
     options = parser.parse_args()
-    figures = measure(options.rows, options.prompts)
-    for kind, row in figures.items():
-        print(f"{kind:<14} " + "  ".join(f"{key} {value:,.4g}" for key, value in row.items()), file=sys.stderr)
-    report("driver", figures, options.json, options.save)
+    report(options, measure(options.rows, options.prompts), details)
 
 
 if __name__ == "__main__":

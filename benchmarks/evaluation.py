@@ -11,13 +11,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from math import exp, tanh
 from random import Random
 from typing import Any
 
-from benchmarks.measure import report, table
+from benchmarks.measure import command_line, report, table
 from constitutional.core.stats.intervals import Interval, bootstrap_mean, wilson
 from constitutional.core.stats.length_control import length_controlled
 from constitutional.core.stats.paired import sign_flip
@@ -153,15 +152,10 @@ def summary(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line("evaluation", __doc__)
     parser.add_argument("--simulations", type=int, default=2000)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    given = parser.parse_args()
-    figures = measure(given.simulations)
-    report("evaluation", figures, given.json, given.save)
-    if not given.json:
-        print(details(figures))
+    options = parser.parse_args()
+    report(options, measure(options.simulations), details)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gzip
 import json
@@ -20,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import report, table
+from benchmarks.measure import command_line, report, table
 from constitutional.audit.ask import ask_judge
 from constitutional.audit.attacks import attacked
 from constitutional.audit.card import data_of, make_card
@@ -260,10 +259,8 @@ def _three(value: float | None) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("judges", __doc__)
     parser.add_argument("--pairs", type=int, default=1500, help="labelled pairs per planted judge")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/judges.json")
     options = parser.parse_args()
     figures: dict[str, Any] = {"pairs": options.pairs, "planted": planted(options.pairs)}
     folder = os.environ.get(REFERENCE)
@@ -271,9 +268,7 @@ def main() -> None:
         figures |= {"published": published(Path(folder)), "length": lengths(Path(folder))}
     else:
         print(f"{REFERENCE} names no folder: only the planted faults are measured", file=sys.stderr)
-    if not options.json:
-        print(details(figures))
-    report("judges", figures, options.json, options.save)
+    report(options, figures, details)
 
 
 if __name__ == "__main__":

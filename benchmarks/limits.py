@@ -9,15 +9,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run, median, report, table
-from benchmarks.overhead import bare, generate, write_prompts
+from benchmarks.measure import Run, command_line, median, report, table, write_prompts
+from benchmarks.overhead import bare, generate
 from tests.support.server import Server, serve
 
 LIMIT, IN_FLIGHT = 60.0, 64
@@ -129,10 +128,8 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("limits", __doc__)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/limits.json")
     options = parser.parse_args()
     figures: dict[str, Any] = {"runs": options.runs}
     for name, work in (("stray", stray), ("limited", limited), ("uneven", uneven)):
@@ -140,7 +137,7 @@ def main() -> None:
         print(name, {key: round(value, 3) for key, value in figures[name].items()}, file=sys.stderr)
     figures["poisoned"] = poisoned()
     print("poisoned", figures["poisoned"], file=sys.stderr)
-    report("limits", figures, options.json, options.save)
+    report(options, figures, details)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Run a command as a whole process and account for it; take medians; write results."""
+"""What every benchmark has: its command line, prompts, a process that is accounted for, medians, tables, results."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,6 +47,16 @@ def run(command: Sequence[str], **environment: str) -> Run:
     return Run(time.monotonic() - clock, cpu, peak, began, stdout)
 
 
+def write_prompts(path: Path, count: int) -> None:
+    """So many questions, no two alike."""
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            text = (
+                f"Question {number}: what should I know about item {number * 7 % 113} before I order it from the shop?"
+            )
+            file.write(json.dumps({"prompt": text}) + "\n")
+
+
 def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
@@ -66,14 +77,36 @@ def machine() -> dict[str, Any]:
     }
 
 
-def report(name: str, figures: dict[str, Any], as_json: bool, save: bool) -> None:
-    result = {"benchmark": name, "machine": machine(), "figures": figures}
-    text = json.dumps(result, indent=2)
-    if save:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{name}.json").write_text(text + "\n")
-    if as_json:
-        print(text)
+def command_line(name: str, about: str | None) -> argparse.ArgumentParser:
+    """With the options of every benchmark. Each adds its own."""
+    parser = argparse.ArgumentParser(
+        f"python -m benchmarks.{name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(benchmark=name)
+    parser.add_argument("--json", action="store_true", help="print the result, and the machine with it")
+    parser.add_argument("--save", action="store_true", help=f"write benchmarks/results/{name}.json")
+    return parser
+
+
+def numbers(text: str) -> list[int]:
+    """The type of an option such as ``--seeds 0,1,2``."""
+    return [int(part) for part in text.split(",")]
+
+
+def report(options: argparse.Namespace, figures: dict[str, Any], details: Callable[[dict[str, Any]], str]) -> None:
+    """As JSON, or as they stand on the benchmarks' page; and saved if that was asked for."""
+    if options.save:
+        save(options.benchmark, figures)
+    print(as_json(options.benchmark, figures) if options.json else details(figures))
+
+
+def save(name: str, figures: dict[str, Any]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(as_json(name, figures) + "\n")
+
+
+def as_json(name: str, figures: dict[str, Any]) -> str:
+    return json.dumps({"benchmark": name, "machine": machine(), "figures": figures}, indent=2)
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -13,8 +13,6 @@ pipeline run, once each.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -23,17 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.event_loop import profiled
-from benchmarks.measure import Run, median, report, run, table
+from benchmarks.measure import Run, command_line, median, numbers, report, run, table, write_prompts
 from tests.support.server import Server, serve
-
-
-def write_prompts(path: Path, count: int) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for number in range(count):
-            text = (
-                f"Question {number}: what should I know about item {number * 7 % 113} before I order it from the shop?"
-            )
-            file.write(json.dumps({"prompt": text}) + "\n")
 
 
 def generate(server: Server, prompts: Path, out: Path, in_flight: int, *more: str) -> Run:
@@ -169,25 +158,18 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("overhead", __doc__)
     parser.add_argument("--prompts", type=int, default=4000)
-    parser.add_argument("--in-flight", default="64,16,256,1024")
+    parser.add_argument("--in-flight", type=numbers, default="64,16,256,1024")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument(
         "--profile", action="store_true", help="where the time of a run's event loop goes, and nothing else"
     )
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/overhead.json")
     options = parser.parse_args()
-    in_flight = [int(many) for many in options.in_flight.split(",")]
     if options.profile:
-        print(profile(options.prompts, in_flight[0]))
+        print(profile(options.prompts, options.in_flight[0]))
         return
-    figures = measure(options.prompts, in_flight, options.runs)
-    for kind, row in figures["medians"].items():
-        shown = "  ".join(f"{key} {value:.3g}" for key, value in row.items())
-        print(f"{kind:<16} {shown}", file=sys.stderr)
-    report("overhead", figures, options.json, options.save)
+    report(options, measure(options.prompts, options.in_flight, options.runs), details)
 
 
 if __name__ == "__main__":

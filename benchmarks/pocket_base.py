@@ -7,14 +7,13 @@ that it checks, mends and compares are drawn with every fault; its own answers a
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.measure import report, table
+from benchmarks.measure import command_line, report, table
 from constitutional.core.messages import ChatRequest, Sampling
 from constitutional.core.records import Messages
 from constitutional.core.stats.intervals import wilson
@@ -171,17 +170,13 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("pocket_base", __doc__)
     parser.add_argument("--model", default="base", help="base, seed-N, or a folder")
     parser.add_argument("--count", type=int, default=400, help="held-out questions")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/pocket_base.json")
     options = parser.parse_args()
     folder = Path(options.model) if Path(options.model).is_dir() else folder_of(options.model)
     figures = {"model": options.model, "questions": options.count, "shares": measure(folder, options.count)}
-    if not options.json:
-        print(details(figures))
-    report("pocket_base", figures, options.json, options.save)
+    report(options, figures, details)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ by one."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.measure import RESULTS, report, table
+from benchmarks.measure import RESULTS, command_line, numbers, report, save, table
 from benchmarks.pocket_lab import STEPS, Lab, pooled
 from constitutional.core.records import Judgement, Trace
 from constitutional.core.ruling import rule
@@ -266,28 +265,23 @@ def saved() -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("pocket_studies", __doc__)
     parser.add_argument("--studies", default=",".join(STUDIES))
-    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--seeds", type=numbers, default="0,1,2")
     parser.add_argument("--keep", type=Path, help="a folder for the runs; default: one that is removed at the end")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/pocket_studies.json")
     options = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         for study in options.studies.split(","):
-            for seed in map(int, options.seeds.split(",")):
+            for seed in options.seeds:
                 lab = Lab((options.keep or Path(temporary)) / f"seed-{seed}", seed)
                 new = [{"study": study, "seed": seed, **row} for row in STUDIES[study](lab)]
                 before = saved() if options.save else rows  # another process may have saved meanwhile
                 rows = [row for row in before if (row["study"], row["seed"]) != (study, seed)] + new
                 print("\n".join(map(json.dumps, new)), file=sys.stderr)
                 if options.save:
-                    report("pocket_studies", {"steps": STEPS, "rows": rows}, False, True)
-    figures = {"steps": STEPS, "rows": saved() if options.save else rows}
-    if not options.json:
-        print(details(figures))
-    report("pocket_studies", figures, options.json, options.save)
+                    save("pocket_studies", {"steps": STEPS, "rows": rows})
+    report(options, {"steps": STEPS, "rows": saved() if options.save else rows}, details)
 
 
 if __name__ == "__main__":

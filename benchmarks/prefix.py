@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measure import report, table
+from benchmarks.measure import command_line, report, table
 from constitutional.config.run import RunConfig
 from constitutional.core.records import Message, Prompt, Response
 from constitutional.ledger import Ledger, LedgerView, RunFolder
@@ -148,7 +148,7 @@ async def measure(options: argparse.Namespace, base: Path) -> dict[str, Any]:
     engine = {"enforce_eager": True, "dtype": "float32", "max_model_len": CONTEXT, "max_num_seqs": 64}
     engine |= {"block_size": options.block_size}
     policy = {"name": f"vllm:{model}", "options": {"engine": engine}}
-    config = RunConfig.model_validate({"constitution": "many.yaml", "models": {"policy": policy}, "concurrency": 256})
+    config = RunConfig.model_validate({"constitution": "many.yaml", "models": {"policy": policy}})
     ledger, times = await ask(config, base, options.pairs)
     found: dict[str, Any] = {"pairs": options.pairs, "principles": options.principles, "block": options.block_size}
     for number, name in enumerate(TEMPLATES):
@@ -192,18 +192,16 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("prefix", __doc__)
     parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--principles", type=int, default=16)
     parser.add_argument(
         "--block-size", type=int, default=128, help="tokens in a block of the cache; 128 is usual on a CPU"
     )
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/prefix.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = asyncio.run(measure(options, Path(folder)))
-    report("prefix", figures, options.json, options.save)
+    report(options, figures, details)
 
 
 if __name__ == "__main__":

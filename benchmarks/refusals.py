@@ -7,7 +7,6 @@ Beside it the graders that were published with the data: string matching, and GP
 
 from __future__ import annotations
 
-import argparse
 import csv
 import os
 import sys
@@ -17,7 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measure import report, table
+from benchmarks.measure import command_line, report, table
 from constitutional.core.refusals import refusal
 from constitutional.core.stats.intervals import bootstrap_ratio
 
@@ -140,17 +139,12 @@ def summary(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    given = parser.parse_args()
+    parser = command_line("refusals", __doc__)
+    options = parser.parse_args()
     folder = os.environ.get(REFERENCE)
     if not folder:
         sys.exit(f"set {REFERENCE} to the folder of the reference data")
-    figures = measure(answers(Path(folder)))
-    report("refusals", figures, given.json, given.save)
-    if not given.json:
-        print(details(figures))
+    report(options, measure(answers(Path(folder))), details)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,13 @@ size is a process of its own; the largest run is then resumed when it is finishe
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run, report, run, table
-from benchmarks.overhead import write_prompts
+from benchmarks.measure import Run, command_line, numbers, report, run, table, write_prompts
 
 
 def generate(prompts: Path, out: Path) -> Run:
@@ -88,14 +86,10 @@ def sizes_of(figures: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="2000,20000,100000")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/scale.json")
+    parser = command_line("scale", __doc__)
+    parser.add_argument("--sizes", type=numbers, default="2000,20000,100000")
     options = parser.parse_args()
-    figures = measure([int(size) for size in options.sizes.split(",")])
-    print(f"time per prompt × {figures['time_ratio']}, memory × {figures['memory_ratio']}", file=sys.stderr)
-    report("scale", figures, options.json, options.save)
+    report(options, measure(options.sizes), details)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ often it prefers the good word in questions and pairs of words that it has not s
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from benchmarks.measure import report, table
+from benchmarks.measure import command_line, numbers, report, table
 from tests.support.tiny_model import make_tiny_model
 
 KINDS = {"soft": "soft", "margin-weighted": "margin-weighted", "hard": "hard", "hard, no mistakes": "hard"}
@@ -170,18 +169,13 @@ def summary(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("soft_labels", __doc__)
     parser.add_argument("--words", type=int, default=48)
     parser.add_argument("--pairs", type=int, default=96)
-    parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--seeds", type=numbers, default="0,1,2,3,4")
     parser.add_argument("--epochs", type=float, default=5.0)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    given = parser.parse_args()
-    figures = measure(given.words, given.pairs, [int(seed) for seed in given.seeds.split(",")], given.epochs)
-    report("soft_labels", figures, given.json, given.save)
-    if not given.json:
-        print(details(figures))
+    options = parser.parse_args()
+    report(options, measure(options.words, options.pairs, options.seeds, options.epochs), details)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ configuration, plugins, templates, the run folder, the ledger and the connection
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import median, report, run, table
-from benchmarks.overhead import generate, write_prompts
+from benchmarks.measure import command_line, median, report, run, table, write_prompts
+from benchmarks.overhead import generate
 from tests.support.server import serve
 
 COMMANDS = {
@@ -73,15 +72,10 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("startup", __doc__)
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/startup.json")
     options = parser.parse_args()
-    figures = measure(options.runs)
-    for name, row in figures["commands"].items():
-        print(f"{name:<44} median {row['median_ms']:.0f} ms, best {row['best_ms']:.0f} ms", file=sys.stderr)
-    report("startup", figures, options.json, options.save)
+    report(options, measure(options.runs), details)
 
 
 if __name__ == "__main__":

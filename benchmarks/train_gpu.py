@@ -23,7 +23,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.measure import report, table
+from benchmarks.measure import command_line, report, table
 
 SIZES: dict[str, dict[str, Any]] = {
     "toy": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -347,24 +347,20 @@ def _row(case: dict[str, Any]) -> tuple[str, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("train_gpu", __doc__)
     parser.add_argument("--sizes", default="0.5b,7b", help=", ".join(SIZES))
     parser.add_argument("--kinds", default="full,lora")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--cpu", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true")
     parser.add_argument("--case", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.case:
-        case = json.loads(asked.case)
+    options = parser.parse_args()
+    if options.case:
+        case = json.loads(options.case)
         print(json.dumps({"rate": matrix_rate(case["cpu"])} if "rate" in case else one(case)))
         return
-    figures = measure(asked.sizes.split(","), asked.kinds.split(","), asked.batch, asked.steps, asked.cpu)
-    report("train_gpu", figures, asked.json, asked.save)
-    if not asked.json:
-        print(details(figures))
+    figures = measure(options.sizes.split(","), options.kinds.split(","), options.batch, options.steps, options.cpu)
+    report(options, figures, details)
 
 
 if __name__ == "__main__":

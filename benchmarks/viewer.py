@@ -8,7 +8,6 @@ the real server over loopback: what is timed is what a browser waits for before 
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sqlite3
@@ -23,7 +22,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import median, report, run, table
+from benchmarks.measure import command_line, median, report, run, table
 from constitutional.core.codec import to_json
 from constitutional.core.records import Judgement, Message, Pair, Prompt, Response, Ruling, TierOpinion, Trace
 from constitutional.ledger import RunFolder, create_or_check
@@ -180,13 +179,11 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("viewer", __doc__)
     parser.add_argument("--pairs", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/viewer.json")
     options = parser.parse_args()
-    report("viewer", measure(options.pairs, options.runs), options.json, options.save)
+    report(options, measure(options.pairs, options.runs), details)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.event_loop import profiled
-from benchmarks.measure import median, report, table
-from benchmarks.overhead import write_prompts
+from benchmarks.measure import command_line, median, numbers, report, table, write_prompts
 
 CPU_ENGINE = {"enforce_eager": True, "dtype": "float32", "max_model_len": 2048, "max_num_seqs": 64}
-PLACES = 256
-"""Requests that vLLM works on at once where nobody says how many. A run has twice as many in flight: so many always wait."""
 PROFILE = "profile.md"
 FAULT = re.compile(r"^(?:\((?P<process>\w+)[^)]*\).*\] )?(?P<words>[\w.]*(?:Error|Exception|Interrupt|error): .*)")
 """A line of a log that names what was raised, by a process of vLLM's or by the child itself."""
@@ -51,7 +48,6 @@ def config_of(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {
         "prompts": str(folder / "prompts.jsonl"), "constitution": "rules.yaml", "models": {"policy": policy},
         "responses": 2, "strategy": "best-vs-worst", "max_failure_rate": 1.0,
-        "concurrency": 2 * options.engine.get("max_num_seqs", PLACES),
     }  # fmt: skip
 
 
@@ -252,8 +248,8 @@ def details(figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=lambda text: [int(many) for many in text.split(",")], default=[72, 24, 216])
+    parser = command_line("vllm_efficiency", __doc__)
+    parser.add_argument("--prompts", type=numbers, default="72,24,216")
     parser.add_argument("--max-tokens", type=int, default=32)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--model", help="a model folder or a Hub name; default: one that is made on the spot")
@@ -262,8 +258,6 @@ def main() -> None:
         "--profile", action="store_true", help="where the time of a run's event loop goes, and nothing else"
     )
     parser.add_argument("--child", nargs=3, metavar=("KIND", "FOLDER", "OUT"), help=argparse.SUPPRESS)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/vllm_efficiency.json")
     options = parser.parse_args()
     if options.child:
         kind, folder, out = options.child
@@ -277,9 +271,7 @@ def main() -> None:
     if options.profile:
         print(profile(options))
         return
-    figures = measure(options)
-    print(f"{figures['ratio']:.3f} of vLLM's own tokens per second", file=sys.stderr)
-    report("vllm_efficiency", figures, options.json, options.save)
+    report(options, measure(options), details)
 
 
 if __name__ == "__main__":

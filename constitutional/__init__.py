@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from constitutional.evaluation.settings import EvaluateSettings
     from constitutional.hookspecs import PLUGIN_API, hookimpl
     from constitutional.models.base import NoLogprobs
-    from constitutional.pipeline.session import open_model
+    from constitutional.pipeline.open_model import open_model
     from constitutional.plugins import Register
     from constitutional.roles import Arena, Dropped, Model, ModelSetup, Needs, Rewrite, RunInfo, RunResult, Setup
     from constitutional.templates import Templates
@@ -102,7 +102,7 @@ _HOME = {
     "evaluate": "evaluation.run",
     "generate": "api",
     "hookimpl": "hookspecs",
-    "open_model": "pipeline.session",
+    "open_model": "pipeline.open_model",
     "random_for": "core.digest",
     "reading_of": "builtin.judges.orders",
     "seed_for": "core.digest",

@@ -58,7 +58,7 @@ class UnknownNameError(ConstitutionalError, LookupError):
 
     @classmethod
     def among(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
-        """``no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob'? known: …``"""
+        """``no judge named 'pairwise-logprop'; did you mean 'pairwise-logprob'?``"""
         return cls(f"no {kind} named {name!r}{near_matches(name, known)}{hint and f' ({hint})'}")
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel
-
 from constitutional.core.constitution import Constitution, PluginUse, Principle
 from constitutional.core.grading import Grade
 from constitutional.core.messages import ChatReply, ChatRequest, Choice
@@ -258,6 +256,3 @@ async def settled(value: Awaitable[T] | T) -> T:
         result: T = await value
         return result
     return value
-
-
-Options = type[BaseModel]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 Say = Callable[[str], None]
 
 
-def quiet(_: str) -> None:
+def say(line: str) -> None:
+    """On stderr: stdout is for results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def silent(_: str) -> None:
     """Says nothing."""

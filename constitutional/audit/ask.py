@@ -109,7 +109,7 @@ async def _ask(
     progress.begin("comparisons", len(asked), assembly.models.throttles)
     if started is not None:
         started(progress)
-    await progress.each(asked, work, config.concurrency)
+    await progress.each(asked, work, config.in_flight)
     verdicts = [verdict for verdict in found if verdict is not None]
     own = list(zip(attacks, verdicts[len(pairs) :], strict=True))
     return Answers(verdicts[: len(pairs)], own, assembly, progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from constitutional.config.judge_card import Bin, Fit, Group, JudgeCard, Measured
-from constitutional.plots.charts import Bar, Cell, bars, histogram_of, reliability
+from constitutional.plots.charts import Bar, Cell, bars, histogram, reliability
 from constitutional.plots.page import Table, bullets, figure, page, paragraph, section, table, verdict
 
 Line = tuple[str, Measured | None, str]
@@ -143,7 +143,7 @@ def _calibration(card: JudgeCard) -> str:
         if losses
         else ""
     )
-    spread = histogram_of("confidence", card.measures.histogram, x_title="confidence in the side taken")
+    spread = histogram("confidence", card.measures.histogram, x_title="confidence in the side taken")
     counts = Table(("from", "to", "pairs"), [(f"{a:.3f}", f"{b:.3f}", str(n)) for a, b, n in card.measures.histogram])
     return "".join(
         [

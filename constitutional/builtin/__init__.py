@@ -45,7 +45,7 @@ from constitutional.builtin.pairings.scored import MuMinusOptions, best_vs_rando
 from constitutional.builtin.pairings.tournament import Tournament, TournamentOptions
 from constitutional.builtin.panel import PanelOptions
 from constitutional.builtin.reviser import LLMReviser, LLMReviserOptions, RefuserOptions
-from constitutional.builtin.reward import RewardOptions
+from constitutional.builtin.reward_model import RewardOptions
 from constitutional.builtin.rules import Rules
 from constitutional.builtin.scorers.panel import PanelScorer
 from constitutional.builtin.scorers.pointwise import PointwiseOptions, PointwiseScorer

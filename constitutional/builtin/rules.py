@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from constitutional.builtin.options import Pattern
 from constitutional.core.contacts import KINDS, Kind, contacts
 from constitutional.core.hygiene import runs_away
 from constitutional.core.language import KNOWN, language
@@ -18,22 +19,11 @@ _FENCED = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 
 
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
 def _known(codes: list[str]) -> list[str]:
     unknown = sorted(set(codes) - set(KNOWN))
     if unknown or not codes:
         raise ValueError(f"it does not know {', '.join(unknown) or 'no language'}; it knows {', '.join(KNOWN)}")
     return codes
-
-
-Pattern = Annotated[str, AfterValidator(_compiles)]
 
 
 class Rule(BaseModel):

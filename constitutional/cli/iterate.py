@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from constitutional.cli.grouped import Grouped
-from constitutional.cli.saying import saying
 from constitutional.cli.train import command as train
 from constitutional.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_TOO_MANY_FAILURES
+from constitutional.saying import say, silent
 
 if TYPE_CHECKING:
     from constitutional.training.iterate.run import IterateResult
@@ -63,7 +63,7 @@ def command(run_file: Path, as_json: bool, quiet: bool, **flags: Any) -> int:
     """
     from constitutional.training.iterate.run import iterate
 
-    result = iterate(settings_of(run_file, flags), saying(quiet))
+    result = iterate(settings_of(run_file, flags), silent if quiet else say)
     _show(result, as_json)
     return EXIT_CODES[result.status]
 

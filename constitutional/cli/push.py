@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from constitutional.cli.saying import saying
+from constitutional.saying import say, silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def command(
         _show(items, repo, as_json)
         return
     to = Destination(repo, "model" if model else "dataset", public, revision, tag)
-    done = push(hub, items, to, message or _message(source, model), saying(quiet))
+    done = push(hub, items, to, message or _message(source, model), silent if quiet else say)
     if as_json:
         click.echo(json.dumps({"url": done.url, "commit": done.commit, "files": done.files, "bytes": done.bytes}))
     else:

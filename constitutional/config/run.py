@@ -13,6 +13,8 @@ from constitutional.config.source import Source
 
 DEFAULT_MODEL = "scripted:demo"
 """What a run without a model uses: no GPU, no key, no network."""
+IN_FLIGHT = 64
+"""Calls to a model at once where nobody says how many."""
 ROLES = ("policy", "critic", "reviser", "judge", "scorer")
 
 
@@ -166,7 +168,11 @@ class RunConfig(_Strict):
     limit: int | None = Field(default=None, gt=0, description="Use the first N prompts.")
     test_fraction: float = Field(default=0.0, ge=0, lt=1, description="Share of prompts put in the test split.")
     split: SplitConfig = SplitConfig()
-    concurrency: int = Field(default=64, gt=0, description="Most calls in flight per model.")
+    concurrency: int | None = Field(
+        default=None,
+        gt=0,
+        description=f"Most calls in flight per model; by default {IN_FLIGHT}, or as many as a `vllm:` engine can use.",
+    )
     engine: Literal["local", "ray"] = Field(default="local", description="Where prompts are worked on.")
     ray: RayConfig = RayConfig()
     batch: BatchConfig = BatchConfig()
@@ -216,6 +222,11 @@ class RunConfig(_Strict):
                 f"engine: ray does not go with models.{batched}.batch: a provider's batches need one driver only"
             )
         return self
+
+    @property
+    def in_flight(self) -> int:
+        """Most calls to a model that does not say itself how many it can use."""
+        return self.concurrency or IN_FLIGHT
 
     def part(self, role: str) -> PartConfig:
         return {"critic": self.critic, "reviser": self.reviser, "judge": self.judge, "scorer": self.scorer}[role]

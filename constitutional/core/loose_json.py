@@ -11,6 +11,8 @@ import re
 from math import isfinite
 from typing import Any
 
+from constitutional.core.plain import mended
+
 MOST_DEPTH, MOST_ATTEMPTS = 40, 50
 """Deeper nesting is no verdict of anybody; and a text full of braces that open nothing costs at most so many attempts."""
 
@@ -156,7 +158,7 @@ class _Reader:
                 found += piece
             elif character in ends and self._may_end(at + 1):
                 self.at = at + 1
-                return _whole(found)
+                return mended(found)
             else:
                 found += character
                 at += 1
@@ -191,14 +193,9 @@ def _number(word: str) -> int | float | str:
         return value if isfinite(value) else word
 
 
-def _whole(text: str) -> str:
-    """Half a character, which no file can hold, becomes U+FFFD; two halves become one."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
-        return _whole(value)
+        return mended(value)
     if isinstance(value, dict):
         return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     return [_without_surrogates(item) for item in value] if isinstance(value, list) else value

@@ -1,5 +1,5 @@
-"""Text of strangers made harmless to show: answers hold escape sequences, control characters and marks that turn the
-direction of a line. One place, for the terminal, the plots and the pages."""
+"""Text of strangers made harmless: to keep, and to show, where answers hold escape sequences, control characters and marks
+that turn the direction of a line. One place, for the ledger, the terminal, the plots and the pages."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ ESCAPE = re.compile(
 """Whole terminal sequences; what is left of a broken one goes with the other control characters."""
 JOINERS = "\u200c\u200d"
 """Invisible, harmless, and part of how Persian words and emoji are written."""
+
+
+def mended(text: str) -> str:
+    """Half a character (a lone surrogate), which no file can hold, becomes U+FFFD; two halves become one."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def plain(text: str) -> str:

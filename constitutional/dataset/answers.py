@@ -13,8 +13,6 @@ from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.whole import replacing, writing
 
-CURRENT = "state LIKE ? || ':%'"
-
 
 def write_answers(run: Path, out: Path, tags: frozenset[str] = frozenset(), limit: int | None = None) -> int:
     """One JSON object a line, ``prompt`` and ``completion``; how many. In the order of the prompts."""
@@ -36,8 +34,7 @@ def write_answers(run: Path, out: Path, tags: frozenset[str] = frozenset(), limi
 
 def _answers(run: Path, tags: frozenset[str]) -> Iterator[dict[str, Any]]:
     with LedgerView(RunFolder(run).ledger) as view:
-        rows = view.rows(f"SELECT body FROM traces WHERE {CURRENT} ORDER BY position", view.meta("plan"))
-        for (body,) in rows:
+        for (body,) in view.traces("body"):
             trace = from_json(Trace, body)
             if tags and not tags.intersection(trace.prompt.tags):
                 continue

@@ -6,7 +6,7 @@ from collections import Counter
 
 from constitutional.dataset.tally import CHARACTERS, Tally
 from constitutional.plots.charts import Series, lines
-from constitutional.plots.file import svg_file
+from constitutional.plots.page import svg_file
 
 PLOT = "lengths.svg"
 CLASSES = 24

@@ -16,7 +16,6 @@ from constitutional.core.digest import digest
 from constitutional.core.records import Reason, Reject, Trace
 from constitutional.dataset.provenance import METAS, OF_A_RUN, RUN_NAME, Origin, origins
 from constitutional.dataset.same import SamePairs, SamePrompts, renamed
-from constitutional.dataset.write import selection
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, RunFolder, Sifted, TraceRow, create_or_check
 from constitutional.ledger.copy import remove_ledger
@@ -44,10 +43,8 @@ class Source:
 
     def traces(self) -> Iterator[tuple[int, Trace, Drops]]:
         """(place, trace, pairs that filters of its whole run dropped)."""
-        where, values = selection(self.view, complete=self.view.meta("status") == COMPLETE)
         sifted = Sifted(self.view)
-        rows = self.view.rows(f"SELECT position, body FROM traces WHERE {where} ORDER BY position, prompt_id", *values)
-        for position, body in rows:
+        for position, body in self.view.traces("position, body"):
             trace = from_json(Trace, body)
             yield self.place(position), trace, sifted.of(trace.prompt.id)
 
@@ -123,10 +120,7 @@ class _Merging:
     def run(self) -> None:
         for source in self._sources:
             self._copy_calls(source)
-            for place, where, reason, detail, failed in source.view.rows(
-                "SELECT position, source, reason, detail, failure FROM rows WHERE session = ?",
-                int(source.view.meta("session") or 0),
-            ):
+            for place, where, reason, detail, failed in source.view.bad_rows():
                 self._put(BadRow(SESSION, source.place(place), where, reason, detail, bool(failed)))
         if self._by == "prompt":
             self._by_prompt()

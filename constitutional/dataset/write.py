@@ -47,7 +47,6 @@ from constitutional.ledger import LedgerView, RunFolder, Sifted
 FORMAT = 3
 SIGNATURE = ".signature"
 WARNINGS = ".warnings.json"
-Selection = tuple[str, tuple[Any, ...]]
 
 
 def write_dataset(folder: RunFolder, *, complete: bool) -> bool:
@@ -82,13 +81,6 @@ def _give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def selection(view: LedgerView, *, complete: bool) -> Selection:
-    """Which traces are those of the run: a condition, and its values."""
-    if complete:
-        return "session = ?", (int(view.meta("session") or 0),)
-    return "state LIKE ? || ':%'", (view.meta("plan"),)
-
-
 class _Source:
     """What a ledger has for a dataset."""
 
@@ -98,8 +90,6 @@ class _Source:
         self._merged = view.meta("merged") is not None
         self._view = view
         self._sifted = Sifted(view)
-        self._where = selection(view, complete=complete)
-        self._session = int(view.meta("session") or 0)
 
     @property
     def merged(self) -> dict[str, Any] | None:
@@ -118,36 +108,26 @@ class _Source:
         settings = [FORMAT, __version__, self.complete, first.test_fraction, first.seed, first.watch.model_dump()]
         settings.append(first.split.model_dump())
         hashed.update(digest([settings, about, self.merged]).encode())
-        for row in self._traces("prompt_id, digest"):
+        for row in self._view.traces("prompt_id, digest", complete=self.complete):
             hashed.update(repr(row).encode())
-        for row in self._rows():
+        for row in self._view.bad_rows():
             hashed.update(repr(row).encode())
         for drops in self._sifted.rows():
             hashed.update(repr(drops).encode())
         return hashed.hexdigest()
 
     def traces(self) -> Iterator[tuple[Origin, Trace]]:
-        for position, body in self._traces("position, body"):
+        for position, body in self._view.traces("position, body", complete=self.complete):
             yield self._of(position), self._sifted.apply(from_json(Trace, body))
 
     def bad_rows(self) -> Iterator[tuple[Origin, str, str, str, bool]]:
         """(run, source, reason, detail, failure) of lines that were no prompt."""
-        for position, source, reason, detail, failure in self._rows():
+        for position, source, reason, detail, failure in self._view.bad_rows():
             yield self._of(position), source, reason, detail, bool(failure)
 
     def _of(self, position: int) -> Origin:
         """The run that a row is of."""
         return self.origins[position // OF_A_RUN if self._merged else 0]
-
-    def _traces(self, columns: str) -> Iterator[tuple[Any, ...]]:
-        where, values = self._where
-        return self._view.rows(f"SELECT {columns} FROM traces WHERE {where} ORDER BY position, prompt_id", *values)
-
-    def _rows(self) -> Iterator[tuple[Any, ...]]:
-        return self._view.rows(
-            "SELECT position, source, reason, detail, failure FROM rows WHERE session = ? ORDER BY position",
-            self._session,
-        )
 
 
 def _write(source: _Source, part: Path) -> None:

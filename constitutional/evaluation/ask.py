@@ -3,6 +3,7 @@ at the answers. Through the ledger, so that what was asked before costs nothing.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from constitutional.evaluation.measures import Parts
 from constitutional.evaluation.perplexity import surprises
 from constitutional.evaluation.ready import Ready
 from constitutional.evaluation.weigh import Weighing, rejected, weigh_all
+from constitutional.models.base import ChatModel, SharedEngineModel
 from constitutional.pipeline.bind import Bind
 from constitutional.pipeline.models import Models
 from constitutional.pipeline.progress import Progress
@@ -31,22 +33,31 @@ class Asked:
 
 
 async def ask_all(ready: Ready, weigher: Weighing, bind: Callable[[RunConfig], Bind], progress: Progress) -> Asked:
-    """One model after another, so that two that run in this process are never loaded at once; the judge last."""
+    """One model after another, so that two engines of this process are never up at once; the judge last. What follows
+    on the same engine (a policy, an adapter trained from it, the policy again as the judge) finds it running."""
     answers: dict[str, Sequence[tuple[Response, ...] | Reject]] = {}
     surprised: dict[str, Parts] = {}
-    for one in ready.contenders:
-        models, bound = Models(one.config, ready.host, ready.settings.where), bind(one.config)
-        try:
+    opened = [Models(one.config, ready.host, ready.settings.where) for one in ready.contenders]
+    engines = [_engine(models.adapter("policy")) for models in opened]
+    after = [*({engine} for engine in engines[1:]), set(map(_engine, weigher.assembly.models.adapters.values()))]
+    async with contextlib.AsyncExitStack() as up:
+        for one, models, engine, following in zip(ready.contenders, opened, engines, after, strict=True):
+            up.push_async_callback(models.aclose)
+            bound = bind(one.config)
             own = await answers_of(one, ready.prompts, models, bound, progress)
             if own and all(isinstance(given, Reject) for given in own):
                 first = next(given for given in own if isinstance(given, Reject))
                 raise RunStoppedError(f"{one.name} answered none of the {len(own):,} prompts: {first.detail}")
             surprised[one.name] = await surprises(models, bound, ready.passages)
-        finally:
-            await models.aclose()
-        answers[one.name] = own
-    traces = await weigh_all(weigher, ready.prompts, answers, ready.settings.concurrency, progress)
+            answers[one.name] = own
+            if engine is None or engine not in following:
+                await up.aclose()
+        traces = await weigh_all(weigher, ready.prompts, answers, ready.roles.in_flight, progress)
     return Asked(traces, surprised)
+
+
+def _engine(adapter: ChatModel) -> object | None:
+    return adapter.engine if isinstance(adapter, SharedEngineModel) else None
 
 
 async def answers_of(
@@ -68,5 +79,5 @@ async def answers_of(
             progress.failures[failed.reason] += 1
 
     progress.begin(f"{contender.name} answers", len(prompts), models.throttles)
-    await progress.each(prompts, work, contender.config.concurrency)
+    await progress.each(prompts, work, contender.config.in_flight)
     return found

@@ -18,7 +18,7 @@ from constitutional.evaluation.contamination import RECORD
 from constitutional.evaluation.contenders import BASE, split_name
 from constitutional.evaluation.result import Comparison, Evaluation
 from constitutional.evaluation.settings import EvaluateSettings, Named
-from constitutional.saying import Say, quiet
+from constitutional.saying import Say, silent
 from constitutional.whole import write_whole, writing
 
 BEGIN = "<!-- effect: what `constitutional evaluate` found; it writes this anew -->"
@@ -28,7 +28,7 @@ HEAD = ("measure", "before", "after", "change", "95 % interval", "p", "verdict")
 ORDER = ("improved", "worse", "higher", "lower", "indistinguishable")
 
 
-def write_cards(found: Evaluation, settings: EvaluateSettings, say: Say = quiet) -> list[Path]:
+def write_cards(found: Evaluation, settings: EvaluateSettings, say: Say = silent) -> list[Path]:
     """The cards that now have it: of every model but the base whose folder a training made. What was measured stands, also
     where one cannot be written: ``say`` is told why."""
     if found.status != "complete":

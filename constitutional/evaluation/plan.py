@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from typing import Any
 
@@ -24,7 +25,8 @@ async def plan(
     folder = RunFolder(settings.where / settings.out)
     view = LedgerView(folder.ledger) if folder.started and not settings.fresh else None
     counting = Counting(worst=True, view=view)
-    await ask_all(ready, ready.weigher(counting), lambda config: counting, Progress(Meter()))
+    with view or contextlib.nullcontext():
+        await ask_all(ready, ready.weigher(counting), lambda config: counting, Progress(Meter()))
     by_role = [
         {"role": role, **asdict(load)} for role, load in sorted(counting.loads.items()) if load.calls or load.known
     ]

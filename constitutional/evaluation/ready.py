@@ -131,13 +131,11 @@ def _asks(roles: RunConfig, constitution: Constitution) -> bool:
 def _prompts(settings: EvaluateSettings) -> tuple[list[Prompt], list[str]]:
     found: list[Prompt] = []
     faults: list[RowFault] = []
-    for row in read_prompts(settings.prompts, settings.where):
+    for row in read_prompts(settings.prompts, settings.where, settings.limit):
         if isinstance(row, RowFault):
             faults.append(row)
-        elif settings.limit is None or len(found) < settings.limit:
-            found.append(row)
         else:
-            break
+            found.append(row)
     if not found:
         why = f" ({faults[0].source}: {faults[0].detail})" if faults else ""
         raise PromptFileError(f"{settings.prompts}: no prompt in it{why}")

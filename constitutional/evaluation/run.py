@@ -14,7 +14,7 @@ from constitutional.core.records import Trace
 from constitutional.errors import LedgerError
 from constitutional.evaluation.ask import ask_all
 from constitutional.evaluation.effect import write_cards
-from constitutional.evaluation.find import evaluation_of
+from constitutional.evaluation.findings import evaluation_of
 from constitutional.evaluation.ready import Ready, prepare
 from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.settings import EvaluateSettings
@@ -25,12 +25,12 @@ from constitutional.models.meter import Meter
 from constitutional.pipeline.bind import recorded
 from constitutional.pipeline.progress import Progress
 from constitutional.plugins import PluginHost
-from constitutional.saying import Say, quiet
+from constitutional.saying import Say, silent
 
 Started = Callable[[Progress], None]
 
 
-def evaluate(settings: EvaluateSettings, say: Say = quiet, *, cards: bool = True) -> Evaluation:
+def evaluate(settings: EvaluateSettings, say: Say = silent, *, cards: bool = True) -> Evaluation:
     """Answers, verdicts and measures of all models; ``settings.out`` then holds ``run.db`` and ``evaluation.json``, and the
     cards of trained models their effect, unless ``cards`` is false. ``say`` gets lines for people."""
     found = run_to_end(evaluate_with(settings, PluginHost(), say=say))
@@ -45,7 +45,7 @@ async def evaluate_with(
     *,
     constitution: Constitution | None = None,
     started: Started | None = None,
-    say: Say = quiet,
+    say: Say = silent,
 ) -> Evaluation:
     """``constitution`` is one that was read before; ``started`` is given the state that changes as it goes on."""
     ready = prepare(settings, host, constitution)

@@ -64,7 +64,7 @@ class EvaluateSettings:
     gate: str | None = None
     """Conditions such as ``violation_rate<0.05,win_rate>0.6``."""
 
-    concurrency: int = 64
+    concurrency: int | None = None
     max_calls: int | None = None
     max_cost: float | None = None
     max_failure_rate: float = 0.1

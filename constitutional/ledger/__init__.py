@@ -1,4 +1,9 @@
-"""run.db: the only state of a run. Everything else is a view of it."""
+"""run.db: the only state of a run. Everything else is a view of it.
+
+- Kept: ``ledger`` is all of it, ``writer`` and ``reader`` its two threads; ``schema`` its tables and ``rows`` what goes into
+  them, ``once`` why nothing is asked twice.
+- Where: ``folder``, with its lock; ``missing`` says which one was meant, ``copy`` makes a second.
+- Beside the replies: ``batches`` that are out, ``sifted`` pairs, ``labels`` by people."""
 
 from constitutional.ledger.batches import BatchJournal, SentBatch, open_batches
 from constitutional.ledger.folder import RunFolder

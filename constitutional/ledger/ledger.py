@@ -20,6 +20,8 @@ T = TypeVar("T")
 MOST_UNSAVED = 1000
 """Replies that may wait for the writer. A model that answers faster than the disk takes it waits for the disk, and memory
 stays what it is."""
+CURRENT = "state LIKE ? || ':%'"
+"""Traces of a plan: that which the run was last made with is in force."""
 
 
 class Ledger(Once):
@@ -95,6 +97,27 @@ class LedgerView:
     def meta(self, key: str) -> str | None:
         value: str | None = self.one("SELECT value FROM meta WHERE key=?", key)
         return value
+
+    def traces(self, columns: str, *, complete: bool | None = None) -> Iterator[tuple[Any, ...]]:
+        """Of the traces that the run is made of, in the order of its prompts: those of its last session's prompts where
+        that went through all of them, else whatever is finished under its plan. ``complete`` says which; None: as the run
+        ended."""
+        if complete is None:
+            complete = self.meta("status") == "complete"
+        condition, value = ("session = ?", self.session) if complete else (CURRENT, self.meta("plan"))
+        return self.rows(f"SELECT {columns} FROM traces WHERE {condition} ORDER BY position, prompt_id", value)
+
+    def bad_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(position, source, reason, detail, failure) of the last session's lines that were no prompt, in their order."""
+        return self.rows(
+            "SELECT position, source, reason, detail, failure FROM rows WHERE session = ? ORDER BY position",
+            self.session,
+        )
+
+    @property
+    def session(self) -> int:
+        """The last one that ended by itself; 0: none has."""
+        return int(self.meta("session") or 0)
 
     def spent(self) -> tuple[int, float]:
         """Calls and money of everything that it holds."""

@@ -19,7 +19,7 @@ from constitutional.errors import MissingExtraError, ModelUnavailableError, Tran
 from constitutional.models.base import NoLogprobs
 from constitutional.models.batches.api import BatchApi, Post
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
-from constitutional.models.once import Once
+from constitutional.models.started import Started
 from constitutional.roles import ModelSetup
 
 DEFAULT_MAX_TOKENS = 1024
@@ -40,7 +40,7 @@ class AnthropicModel:
         self._setup = setup
         options: AnthropicOptions = setup.options or AnthropicOptions()
         self._options = options
-        self._imported = Once(_import)
+        self._imported = Started(_import)
         self._client: Any = None
         self._raw: Any = None
         self._send: Post = self.post

@@ -35,6 +35,20 @@ class EngineModel(ChatModel, Protocol):
     has_queue: Literal[True]
 
 
+@runtime_checkable
+class SharedEngineModel(EngineModel, Protocol):
+    """One of perhaps several on an engine that knows how many calls it can use at once."""
+
+    @property
+    def engine(self) -> object:
+        """Models on one engine have the same."""
+        ...
+
+    def places(self) -> int | None:
+        """As of now; None: not known yet."""
+        ...
+
+
 class NoLogprobs(Exception):  # noqa: N818 - a signal between adapter and caller, never shown to a user
     """This model gives no log-probabilities."""
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
+from constitutional.core.records import Reason
 from constitutional.errors import (
     ModelUnavailableError,
     RateLimitedError,
@@ -43,7 +44,7 @@ def raise_for_status(model: str, status: int, detail: str, code: str | None, ret
     if status >= 500 or status in (408, 409):
         raise TransientError(f"{model}: server error (HTTP {status}): {detail}", "server_error", retry_after)
     if any(word in words for word in CONTEXT_WORDS):
-        raise RequestRefusedError(f"{model}: longer than the model's context: {detail}", "context_too_long")
+        raise RequestRefusedError(f"{model}: longer than the model's context: {detail}", Reason.CONTEXT_TOO_LONG)
     raise RequestRefusedError(f"{model}: refused the request (HTTP {status}): {detail}")
 
 
@@ -63,7 +64,7 @@ class Constraint:
         try:
             return await send({**schema, **body})
         except RequestRefusedError as error:
-            if error.reason == "context_too_long":
+            if error.reason == Reason.CONTEXT_TOO_LONG:
                 raise
             data = await send(body)
             self._refused = True

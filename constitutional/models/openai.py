@@ -28,8 +28,8 @@ from constitutional.errors import (
 from constitutional.models.base import NoLogprobs, normalised, split_reasoning
 from constitutional.models.batches.api import BatchApi, Post
 from constitutional.models.http import Constraint, no_answer, parse_retry_after, raise_for_status
-from constitutional.models.once import Once
 from constitutional.models.openai_http import PlainHttp
+from constitutional.models.started import Started
 from constitutional.roles import ModelSetup
 
 TOP_LOGPROBS = 20
@@ -58,7 +58,7 @@ class OpenAIModel:
         self._setup = setup
         options: OpenAIOptions = setup.options or OpenAIOptions()
         self._options = options
-        self._imported = Once(_import)
+        self._imported = Started(_import)
         self._client: Any = None
         self._raw: Any = None
         self._http: PlainHttp | None = None

@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from constitutional.errors import MissingExtraError
 from constitutional.models.http import no_answer, parse_retry_after, raise_for_status
-from constitutional.models.once import Once
+from constitutional.models.started import Started
 
 PATH = "/chat/completions"
 
@@ -27,7 +27,7 @@ class PlainHttp:
         self._timeout = timeout
         self._most = most
         self._proxy = proxy_for(self._address)
-        self._imported = Once(_import)
+        self._imported = Started(_import)
         self._session: Any = None
 
     async def post(self, content: bytes) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from constitutional.core.digest import digest, seed_for
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
+from constitutional.core.plain import mended
 from constitutional.errors import ConstitutionalError, PluginError
 from constitutional.ledger import CallRow, Once
 from constitutional.models.base import ChatModel, NoLogprobs, read_option
@@ -61,7 +62,7 @@ class RecordedModel:
 
         async def ask() -> tuple[ChatReply, CallRow]:
             reply, began = await self._ask(lambda: self._adapter.chat(request))
-            reply = replace(reply, text=_clean(reply.text), call=key)
+            reply = replace(reply, text=mended(reply.text), call=key)
             return reply, self._row(key, value, _chat_json(reply), reply.usage, began)
 
         reply, reused = await self._ledger.answer(key, lambda text: chat_from(text, key), ask)
@@ -195,11 +196,6 @@ def filled(request: ChatRequest, usual: Sampling) -> ChatRequest:
     return replace(request, sampling=sampling)
 
 
-def _clean(text: str) -> str:
-    """A lone surrogate, which neither SQLite nor Parquet can hold, becomes U+FFFD."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _chat_json(reply: ChatReply) -> str:
     usage = reply.usage
     fields: dict[str, Any] = {
@@ -208,7 +204,7 @@ def _chat_json(reply: ChatReply) -> str:
         "usage": [usage.prompt, usage.completion, usage.cached],
     }
     if reply.reasoning is not None:
-        fields["reasoning"] = _clean(reply.reasoning)
+        fields["reasoning"] = mended(reply.reasoning)
     return json.dumps(fields, ensure_ascii=False)
 
 

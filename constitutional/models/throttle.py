@@ -4,15 +4,19 @@
 - A 429 is judged by the *share* of 429s in a window. A stray one pauses that request alone, and frees its place. A real
   limit pauses everybody for as long as the server asks, and from then on calls are sent at the rate that the server was
   seen to admit, probing gently upwards. No request ever fails because of 429s.
+- Of the calls that wait for a place, those of the oldest work go first: see ``begins``.
 - 5xx, time-outs, resets and malformed replies are retried a few times with jitter; anything else is not retried.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from time import monotonic
 from typing import Protocol, TypeVar
 
@@ -26,6 +30,7 @@ HELPS = 1.05
 TRIES, FIRST_TRIES = 7, 3
 """Tries of a call that fails; fewer when a server that has never answered refuses the connection."""
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WAIT = 0.25, 30.0, 600.0
+"""Seconds: the last is the most that a call waits because its server said so."""
 WINDOW = 2.0
 """Seconds of outcomes by which a limit is judged."""
 LIMIT_SHARE, PACED_SHARE = 0.2, 0.1
@@ -34,6 +39,16 @@ FEWEST = 5
 """429s in the window before it can be a real limit: two or three are always stray."""
 PROBE, MOST_PROBE = 1.05, 1.25
 """How much faster a paced model is tried each second."""
+
+
+_AGE: ContextVar[int] = ContextVar("age", default=0)
+_AGES = itertools.count(1)
+
+
+def begins() -> None:
+    """Work begins: what this task asks from here on goes before the calls of work that begins later. So a prompt's calls
+    follow one another closely, its beginning is still in the model's cache, and it is finished and let go."""
+    _AGE.set(next(_AGES))
 
 
 class Lane(Protocol):
@@ -52,13 +67,17 @@ class Throttle:
         self.name = name
         self.most = most
         self.limit = float(most if at_once else min(most, START))
+        self.places: Callable[[], int | None] = lambda: None
+        """How many calls the model can use, where it knows: asked after each answer."""
         self.active = 0
         self.rate: float | None = None
         """Calls per second, while the server is known to limit them."""
         self.retries: Counter[str] = Counter()
         """Repeated calls by reason."""
         self._clock = clock
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        """A heap: the oldest work first, and of that whoever came first."""
+        self._came = itertools.count()
         self._pausing: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped: str | None = None
@@ -95,7 +114,7 @@ class Throttle:
                 if failures >= (FIRST_TRIES if unknown else TRIES):
                     raise self._given_up(error, failures) from error
                 self.retries[error.reason] += 1
-                pause = _jittered(failures) if error.retry_after is None else error.retry_after
+                pause = _jittered(failures) if error.retry_after is None else min(error.retry_after, LONGEST_WAIT)
             else:
                 self._succeeded()
                 return result
@@ -107,7 +126,7 @@ class Throttle:
     def stop(self, why: str) -> None:
         """Calls that are on their way finish; those that wait for a place or for a retry end now."""
         self._stopped = why
-        for future in (*self._waiting, *self._pausing):
+        for future in (*(place for _, _, place in self._waiting), *self._pausing):
             if not future.done():
                 future.set_exception(RunStoppedError(why))
         self._waiting.clear()
@@ -119,7 +138,7 @@ class Throttle:
             self._admit()
             return
         place = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        heapq.heappush(self._waiting, (_AGE.get(), next(self._came), place))
         self._wake()
         try:
             await place
@@ -150,7 +169,7 @@ class Throttle:
                 if self._timer is None:
                     self._timer = asyncio.get_running_loop().call_later(delay, self._timed_wake)
                 return
-            place = self._waiting.popleft()
+            _, _, place = heapq.heappop(self._waiting)
             if not place.done():
                 self._admit()
                 place.set_result(None)
@@ -173,7 +192,9 @@ class Throttle:
         now = self._clock()
         self._answered = True
         self._note(now, True)
-        if self.rate is None:
+        if (places := self.places()) is not None:
+            self.limit = float(places)
+        elif self.rate is None:
             self.limit = self._growth.after_success(self.limit, self.most, now)
         elif now < self._paused_until:
             self.rate += 1 / self._measured

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
+from constitutional.core.records import Reason
 from constitutional.errors import MissingExtraError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import placed, prepare_transformers
 from constitutional.models.local.options import Answer, Tokens, choose, spellings
 from constitutional.models.local.padded import Batches
 from constitutional.models.local.rendering import Renderer, end_tokens
-from constitutional.models.once import Once
+from constitutional.models.started import Started
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ class TransformersModel:
         self._options = options
         self._tokenizing = ThreadPoolExecutor(1, thread_name_prefix="transformers-tokens")
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="transformers-model")
-        self._loaded = Once(self._load, self._computing)
+        self._loaded = Started(self._load, self._computing)
         self._batches: Batches[_Row] = Batches(self._computing, self._run, options.max_batch, self._too_big)
         self._identity = model.identity({} if options.dtype == "auto" else {"dtype": options.dtype})
 
@@ -125,7 +126,7 @@ class TransformersModel:
 
     def _too_big(self, row: _Row) -> Exception:
         refusal = f"{self.id}: {len(row.prompt)} tokens and their answer do not fit in memory"
-        return RequestRefusedError(refusal, "context_too_long")
+        return RequestRefusedError(refusal, Reason.CONTEXT_TOO_LONG)
 
     def _load(self) -> _Loaded:
         prepare_transformers(self.id)

@@ -98,6 +98,13 @@ class VLLMModel:
     def identity(self) -> Mapping[str, Any]:
         return self._identity
 
+    @property
+    def engine(self) -> SharedEngine:
+        return self._shared
+
+    def places(self) -> int | None:
+        return self._shared.places()
+
     async def chat(self, request: ChatRequest) -> ChatReply:
         return await self._use(lambda engine: self._chat(engine, request))
 

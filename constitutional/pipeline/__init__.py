@@ -10,5 +10,5 @@
   the models' answers come from.
 - What would be asked: ``counting`` and ``estimate`` by models that only count, ``planned`` by what strategies say,
   ``waves`` in how many batches; ``strategies/`` are others over a finished run.
-- Beside a run: ``opened`` reads one, ``session`` opens one model, ``examples`` tests principles, ``review`` their wording.
+- Beside a run: ``opened`` reads one, ``open_model`` is one model, ``examples`` tests principles, ``review`` their wording.
 """

@@ -14,7 +14,6 @@ from constitutional.core.records import Prompt, Reason, Reject, Trace
 from constitutional.errors import ConstitutionalError, LedgerError, RunStoppedError
 from constitutional.ledger import Ledger
 from constitutional.ledger.rows import BadRow, SeenRow, TraceRow
-from constitutional.pipeline.ray.pool import IN_WORK
 from constitutional.pipeline.resume import Ahead, Done, Next
 from constitutional.pipeline.rows import RowFault
 from constitutional.pipeline.setup import Assembly
@@ -66,6 +65,7 @@ class Driver:
         self._trace_prompt: Tracer = functools.partial(trace_prompt, cast=assembly.cast)
         if state.pool is not None:
             self._trace_prompt = state.pool.trace
+        self._batch_window = batch_window(config, assembly)
         self._observed = host.observers("trace_finished")
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished = asyncio.Event()
@@ -77,7 +77,10 @@ class Driver:
         watcher = asyncio.create_task(self._watch())
         self._ledger.set_meta("status", "running")
         try:
-            await self._admit(ahead)
+            try:
+                await self._admit(ahead)
+            except ConstitutionalError as error:  # the prompts cannot be read any further
+                settle(self._failed, error)
             while self._tasks:
                 await asyncio.wait(self._tasks)
             if self._stop.now.is_set():
@@ -94,29 +97,20 @@ class Driver:
 
     async def _admit(self, ahead: Ahead) -> None:
         """Keep as many prompts in work as the models can use, until there are no more or there is a reason to stop."""
-        window = max(FEWEST, self._config.concurrency * WINDOW)
-        if self._state.pool is not None:
-            window = max(FEWEST, self._config.concurrency * IN_WORK) * self._config.ray.replicas
-        if self._assembly.models.desks:
-            window = batch_window(self._config, self._assembly)
         position = itertools.count()
-        prompts = 0
         while batch := await self._read(ahead):
             for each in batch:
                 at, row = next(position), each.row
                 if isinstance(row, RowFault):
                     self._bad_row(row, at)
                     continue
-                prompts += 1
-                if self._config.limit is not None and prompts > self._config.limit:
-                    return
                 if each.done is not None:
                     self._keep(row, each.done, at)
                     continue
                 if each.refusal is not None:
                     self._finish(Trace(row, rejects=(each.refusal,)), at, each.refusal)
                     continue
-                while not self._room(window) and self._why is None:
+                while not self._room() and self._why is None:
                     self._finished.clear()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._finished.wait(), LOOK)
@@ -136,14 +130,18 @@ class Driver:
             ended.cancel()
             reading.cancel()
 
-    def _room(self, window: int) -> bool:
+    def _room(self) -> bool:
         """Whether one more prompt may be begun. Replicas and batches take as many as the window holds."""
-        if len(self._tasks) >= window:
-            return False
-        if len(self._tasks) < FEWEST or self._state.pool is not None or self._assembly.models.desks:
+        if self._assembly.models.desks:
+            return len(self._tasks) < self._batch_window
+        if self._state.pool is not None:
+            return len(self._tasks) < self._state.pool.window
+        if len(self._tasks) < FEWEST:
             return True
-        places = sum(int(throttle.limit) for throttle in self._assembly.models.throttles.values())
-        return self._ledger.in_flight < PRESSURE * places
+        places = [int(throttle.limit) for throttle in self._assembly.models.throttles.values()]
+        if len(self._tasks) >= WINDOW * max([self._config.in_flight, *places]):
+            return False
+        return self._ledger.in_flight < PRESSURE * sum(places)
 
     def _keep(self, prompt: Prompt, done: Done, position: int) -> None:
         self._state.was_traced(done.pairs, done.reasons, done.failed)
@@ -252,16 +250,7 @@ class Driver:
         self._ledger.set_meta("status", status)
         self._ledger.set_meta("session", str(self._session))
         await self._ledger.flush()
-        return RunResult(
-            status,
-            state.prompts,
-            state.pairs,
-            dict(sorted(state.rejects.items())),
-            state.failures,
-            state.meter.calls_made,
-            state.meter.calls_reused,
-            message,
-        )
+        return state.result(status, message)
 
 
 def batch_window(config: RunConfig, assembly: Assembly) -> int:

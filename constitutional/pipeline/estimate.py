@@ -84,7 +84,7 @@ def estimate(config: RunConfig, host: PluginHost, base: Path, ledger: Path | Non
     view = LedgerView(ledger) if ledger is not None and ledger.exists() else None
     try:
         low, high = (_Pass.begin(config, host, base, worst, view) for worst in (False, True))
-        sampled = asyncio.run(_follow(_prompts(config, base), (low, high), config.limit or SAMPLE))
+        sampled = asyncio.run(_follow(_prompts(config, base), (low, high)))
     finally:
         if view is not None:
             view.close()
@@ -132,10 +132,10 @@ class _Pass:
         return {role: load for role, load in self.counting.loads.items() if load.calls or load.known}
 
 
-async def _follow(prompts: Iterator[Prompt], passes: tuple[_Pass, _Pass], most: int) -> int:
+async def _follow(prompts: Iterator[Prompt], passes: tuple[_Pass, _Pass]) -> int:
     """How many prompts were followed."""
     sampled = 0
-    for prompt in itertools.islice(prompts, min(SAMPLE, most)):
+    for prompt in itertools.islice(prompts, SAMPLE):
         for each in passes:
             await each.follow(prompt)
         sampled += 1
@@ -152,4 +152,4 @@ def _strategy(cast: Cast) -> StrategyPlan:
 
 
 def _prompts(config: RunConfig, base: Path) -> Iterator[Prompt]:
-    return (row for row in read_prompts(config.prompts or "-", base) if isinstance(row, Prompt))
+    return (row for row in read_prompts(config.prompts or "-", base, config.limit) if isinstance(row, Prompt))

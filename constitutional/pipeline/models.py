@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from constitutional.config.run import DEFAULT_MODEL, ROLES, ModelConfig, RunConfig
+from constitutional.config.run import DEFAULT_MODEL, IN_FLIGHT, ROLES, ModelConfig, RunConfig
 from constitutional.core.constitution import Mode
 from constitutional.core.digest import digest
 from constitutional.core.messages import Sampling
 from constitutional.errors import ConfigError, UnknownNameError, UsageError, near_matches
 from constitutional.ledger import BatchJournal, Ledger
-from constitutional.models.base import ChatModel, EngineModel
+from constitutional.models.base import ChatModel, EngineModel, SharedEngineModel
 from constitutional.models.batches.api import BatchingModel
 from constitutional.models.batches.desk import Desk
 from constitutional.models.batches.model import BatchedModel
@@ -78,9 +78,15 @@ class Models:
                 raise ConfigError(
                     f"models.{name}.batch: {config.name} has no batches; `openai:` and `anthropic:` models have"
                 )
-            most, queues = config.concurrency or self.config.concurrency, isinstance(self.adapters[key], EngineModel)
-            self.throttles[key] = Throttle(most, name=config.name, at_once=queues)
+            self.throttles[key] = self._new_throttle(config, self.adapters[key])
         return self.adapters[key]
+
+    def _new_throttle(self, entry: ModelConfig, adapter: ChatModel) -> Throttle:
+        told = entry.concurrency or self.config.concurrency
+        throttle = Throttle(told or IN_FLIGHT, name=entry.name, at_once=isinstance(adapter, EngineModel))
+        if told is None and isinstance(adapter, SharedEngineModel):
+            throttle.places = adapter.places
+        return throttle
 
     def by_batches(self, role: str, entry: str | None, ledger: Ledger, meter: Meter) -> BatchedModel | None:
         """The same model asked by batches, where the run file says so."""
@@ -118,7 +124,7 @@ class Models:
             api_key_env=entry.api_key_env,
             revision=entry.revision,
             timeout=entry.timeout,
-            concurrency=entry.concurrency or self.config.concurrency,
+            concurrency=entry.concurrency or self.config.in_flight,
         )
         adapter: ChatModel = made_by(registered, setup)
         return adapter

@@ -15,9 +15,7 @@ from constitutional.core.constitution import Constitution
 from constitutional.core.records import Trace
 from constitutional.errors import LedgerError, UsageError
 from constitutional.ledger import LedgerView, RunFolder, Sifted
-
-CURRENT = "state LIKE ? || ':%'"
-"""Traces of the plan that the run was last made with."""
+from constitutional.ledger.ledger import CURRENT
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,15 @@ class OpenRun:
 
     def placed(self) -> Iterator[tuple[int, Trace]]:
         """What the run's dataset is made of, each with its place among the prompts, before filters of the whole run."""
-        where, value = f"{CURRENT}", self.view.meta("plan")
-        if self.view.meta("status") == "complete":
-            where, value = "session = ?", self.view.meta("session")
-        rows = self.view.rows(f"SELECT position, body FROM traces WHERE {where} ORDER BY position, prompt_id", value)
-        return ((position, from_json(Trace, body)) for position, body in rows)
+        return ((position, from_json(Trace, body)) for position, body in self.view.traces("position, body"))
 
-    def traces(self, prompt_id: str = "", most: int = -1) -> Iterator[Trace]:
-        """In the order of the prompts; of those whose id begins so. The exact id comes first. Pairs that the filters of the
-        whole run dropped are rejects."""
+    def traces(self) -> Iterator[Trace]:
+        """The same without their places, and with those pairs as rejects that the filters of the whole run dropped."""
+        sifted = Sifted(self.view)
+        return (sifted.apply(trace) for _, trace in self.placed())
+
+    def traces_of(self, prompt_id: str, most: int) -> Iterator[Trace]:
+        """Of prompts whose id begins so, also where the last session had others. The exact id comes first."""
         rows = self.view.rows(
             f"SELECT body FROM traces WHERE {CURRENT} AND substr(prompt_id, 1, ?) = ?"
             " ORDER BY prompt_id != ?, position LIMIT ?",

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from constitutional.core.plain import mended
 from constitutional.core.records import Message, Messages, Prompt, Reason
 from constitutional.errors import near_matches
 from constitutional.pipeline.rows import RowFault, rows_of
@@ -15,15 +16,19 @@ ROLES = ("system", "user", "assistant")
 LONGEST_SHOWN = 60
 
 
-def read_prompts(name: str, base: Path | None = None) -> Generator[Prompt | RowFault, None, None]:
-    """Every prompt once, in order; the same dialogue again is a fault with the reason ``duplicate_prompt``."""
-    seen = Seen()
+def read_prompts(
+    name: str, base: Path | None = None, limit: int | None = None
+) -> Generator[Prompt | RowFault, None, None]:
+    """Every prompt once, in order; the same dialogue again is a fault with the reason ``duplicate_prompt``. Nothing is read
+    behind the last of ``limit`` prompts: a pipe may stay open."""
+    seen, found = Seen(), 0
     for source, row in rows_of(name, base or Path.cwd()):
-        if isinstance(row, RowFault):
-            yield row
-            continue
-        prompt = prompt_of(row, source)
-        yield prompt if isinstance(prompt, RowFault) else seen.check(prompt)
+        prompt = row if isinstance(row, RowFault) else prompt_of(row, source)
+        prompt = prompt if isinstance(prompt, RowFault) else seen.check(prompt)
+        yield prompt
+        found += isinstance(prompt, Prompt)
+        if found == limit:
+            return
 
 
 SHAREGPT = "ShareGPT's `conversations` of `from` and `value` are `messages` of `role` and `content` here"
@@ -63,7 +68,7 @@ def prompt_of(row: Any, source: str) -> Prompt | RowFault:
     if isinstance(messages, str):
         return RowFault(source, messages)
     if isinstance(row.get("system"), str) and messages[0].role != "system":
-        messages = (Message("system", _clean(row["system"])), *messages)
+        messages = (Message("system", mended(row["system"])), *messages)
     reference = row.get("reference")
     if messages[-1].role == "assistant":
         reference = reference if isinstance(reference, str) else messages[-1].content
@@ -76,8 +81,8 @@ def prompt_of(row: Any, source: str) -> Prompt | RowFault:
     if tags is None:
         return RowFault(source, f"`tags` must be a list of texts, this is {_shown(row.get('tags'))}")
     given_id = row.get("id")
-    name = _clean(str(given_id)) if isinstance(given_id, str | int) and str(given_id) else Prompt.id_of(messages)
-    return Prompt(name, messages, tags, _clean(reference) if isinstance(reference, str) else None, source)
+    name = mended(str(given_id)) if isinstance(given_id, str | int) and str(given_id) else Prompt.id_of(messages)
+    return Prompt(name, messages, tags, mended(reference) if isinstance(reference, str) else None, source)
 
 
 class Seen:
@@ -105,7 +110,7 @@ class Seen:
 def _messages(given: Any, field: str) -> Messages | str:
     """The dialogue, or what is wrong with it."""
     if isinstance(given, str):
-        return (Message("user", _clean(given)),)
+        return (Message("user", mended(given)),)
     if not isinstance(given, list) or not given:
         wanted = "a text or a list of turns" if field == "prompt" else "a list of turns"
         return f"`{field}` must be {wanted}, this is {_shown(given)}"
@@ -116,7 +121,7 @@ def _messages(given: Any, field: str) -> Messages | str:
             return f"turn {number} must have a `role` and a text `content`, this is {_shown(turn)}{hint}"
         if turn.get("role") not in ROLES:
             return f"turn {number}: unknown role {turn.get('role')!r}; known: {', '.join(ROLES)}"
-        turns.append(Message(turn["role"], _clean(turn["content"])))
+        turns.append(Message(turn["role"], mended(turn["content"])))
     return tuple(turns)
 
 
@@ -124,14 +129,14 @@ def _tags(given: Any) -> tuple[str, ...] | None:
     if given is None:
         return ()
     if isinstance(given, str):
-        return (_clean(given),)
+        return (mended(given),)
     if isinstance(given, list) and all(isinstance(tag, str) for tag in given):
-        return tuple(_clean(tag) for tag in given)
+        return tuple(mended(tag) for tag in given)
     return None
 
 
 def _fields_hint(row: Mapping[str, Any]) -> str:
-    names = [_clean(str(name)) for name in row]
+    names = [mended(str(name)) for name in row]
     close = next((near_matches(name, ("prompt", "messages")) for name in names if near(name)), "")
     hint = f"; {SHAREGPT}" if "conversations" in names else close
     return f"its fields are: {', '.join(names[:8]) or 'none'}{hint}"
@@ -144,8 +149,3 @@ def near(name: str) -> bool:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
-
-
-def _clean(text: str) -> str:
-    """A lone surrogate, which no file format can hold, becomes U+FFFD."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -59,7 +59,7 @@ async def run_prompts(
                 started(state)
             pool = RayPool(config, base, assembly, ledger, meter) if config.engine == "ray" else None
             state.pool = pool
-            ahead = Ahead(read_prompts(config.prompts or "-", base), assembly, view, first=session == 1)
+            ahead = Ahead(read_prompts(config.prompts or "-", base, config.limit), assembly, view, first=session == 1)
             driver = Driver(config, assembly, ledger, host, state, stop, failed, session)
             info = RunInfo(config.model_dump(mode="json"), assembly.plan)
             host.observe("run_started", run=info, folder=folder.path)
@@ -68,6 +68,9 @@ async def run_prompts(
                     await stop.or_work(pool.start())
                 with batching() if assembly.models.desks else contextlib.nullcontext():
                     result = await driver.drive(ahead)
+            except ConstitutionalError as error:
+                host.observe("run_finished", run=info, result=state.result("failed", str(error)))
+                raise
             finally:
                 if pool is not None:
                     await pool.aclose()

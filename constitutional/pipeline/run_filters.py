@@ -51,11 +51,7 @@ def sift_run(folder: RunFolder, filters: Sequence[SetFilter], *, complete: bool)
             return counts
 
         def traces() -> Iterator[Trace]:
-            where, value = (
-                ("session = ?", view.meta("session")) if complete else ("state LIKE ? || ':%'", view.meta("plan"))
-            )
-            rows = view.rows(f"SELECT body FROM traces WHERE {where} ORDER BY position, prompt_id", value)
-            return (from_json(Trace, body) for (body,) in rows)
+            return (from_json(Trace, body) for (body,) in view.traces("body", complete=complete))
 
         def drops() -> Iterator[tuple[str, Drops]]:
             for trace, found in sift(traces, filters):

@@ -12,6 +12,7 @@ from constitutional.models.batches.desk import Desk
 from constitutional.models.meter import Meter
 from constitutional.models.throttle import Throttle
 from constitutional.pipeline.ray.pool import RayPool
+from constitutional.roles import RunResult
 
 JUDGED_OVER = 100
 """Prompts over which the failure rate is judged while a run goes on: three failures of the first ten are no trend, and
@@ -72,6 +73,19 @@ class RunState:
     def judged_over(self) -> int:
         """How many prompts the failures are a share of, while the run goes on."""
         return max(self.seen, min(JUDGED_OVER, self.total or JUDGED_OVER))
+
+    def result(self, status: str, message: str) -> RunResult:
+        """Where the run ends now."""
+        return RunResult(
+            status,
+            self.prompts,
+            self.pairs,
+            dict(sorted(self.rejects.items())),
+            self.failures,
+            self.meter.calls_made,
+            self.meter.calls_reused,
+            message,
+        )
 
     @property
     def rate(self) -> float:

@@ -19,6 +19,7 @@ from constitutional.errors import (
     blame,
 )
 from constitutional.models.groups import together
+from constitutional.models.throttle import begins
 from constitutional.pipeline.arena import LiveArena, Recall
 from constitutional.pipeline.pair import pair_up
 from constitutional.pipeline.respond import respond
@@ -56,11 +57,13 @@ class Cast:
 async def trace_prompt(prompt: Prompt, cast: Cast) -> Trace:
     """Everything that happens to one prompt. What goes wrong with it becomes a reject that says why; only what ends
     the whole run is raised."""
+    begins()
     return await _or_why_not(prompt, _trace(prompt, cast))
 
 
 async def trace_pairs(answered: Trace, cast: Cast, recall: Recall | None = None) -> Trace:
     """The same from the second half on: of a prompt that is answered."""
+    begins()
     return await _or_why_not(answered.prompt, pair_answers(answered, cast, recall))
 
 
@@ -117,12 +120,12 @@ async def pair_answers(answered: Trace, cast: Cast, recall: Recall | None = None
     )
     try:
         proposed: tuple[Ruling | Reject, ...] = tuple(await settled(cast.pairing.pair(arena)))
-    except BaseException:
+        rulings = tuple(item for item in proposed if isinstance(item, Ruling))
+        trace = replace(answered, scores=arena.scores, judgements=arena.judgements, rulings=rulings)
+        values = arena.values
+    finally:
         await arena.aclose()
-        raise
-    rulings = tuple(item for item in proposed if isinstance(item, Ruling))
-    trace = replace(answered, scores=arena.scores, judgements=arena.judgements, rulings=rulings)
-    return await pair_up(trace, proposed, arena.values, cast.strategy, cast.min_margin, cast.filters, cast.calibrator)
+    return await pair_up(trace, proposed, values, cast.strategy, cast.min_margin, cast.filters, cast.calibrator)
 
 
 def final_of(answered: Trace) -> dict[str, Response]:

@@ -124,31 +124,18 @@ def scatter(
     *,
     x_title: str = "",
     y_title: str = "",
-    diagonal: bool = False,
-    level: float | None = None,
 ) -> str:
-    """Points; ``diagonal`` is the line y = x, ``level`` one across."""
+    """Points."""
     points = [point for one in series for point in one.points]
-    around = () if level is None else (level,)
-    frame = _frame(span([x for x, _ in points]), span([y for _, y in points], around=around), x_title, y_title)
+    frame = _frame(span([x for x, _ in points]), span([y for _, y in points]), x_title, y_title)
     parts = [frame.draw()]
-    if diagonal:
-        low, high = max(frame.x.low, frame.y.low), min(frame.x.high, frame.y.high)
-        parts.append(_dashed(frame.x(low), frame.y(low), frame.x(high), frame.y(high)))
-    if level is not None:
-        parts.append(_dashed(frame.x.start, frame.y(level), frame.x.end, frame.y(level)))
     for place, one in enumerate(series):
         dots = (element("circle", cx=frame.x(x), cy=frame.y(y), r=2.5, fill=colour(place)) for x, y in one.points)
         parts.append(element("g", "".join(dots), class_="dots"))
     return drawing(title, WIDTH, HEIGHT, *parts, legend([one.name for one in series]))
 
 
-def histogram(title: str, values: Sequence[float], *, bins: int = 20, x_title: str = "", y_title: str = "count") -> str:
-    """How often which values occur. ``counted`` gives the same as numbers."""
-    return histogram_of(title, counted(values, bins), x_title=x_title, y_title=y_title)
-
-
-def histogram_of(
+def histogram(
     title: str,
     cells: Sequence[tuple[float, float, int]],
     *,
@@ -156,7 +143,7 @@ def histogram_of(
     y_title: str = "count",
     width: float = WIDTH,
 ) -> str:
-    """Of values that were counted before: (from, to, count)."""
+    """How often which values occur: (from, to, count)."""
     low, high = (cells[0][0], cells[-1][1]) if cells else (0.0, 1.0)
     frame = _frame(
         (low, high), (0.0, float(max((count for _, _, count in cells), default=1)) or 1.0), x_title, y_title, width
@@ -167,18 +154,6 @@ def histogram_of(
         wide = max(frame.x(end) - x - 1, 0.5)
         parts.append(element("rect", x=x, y=y, width=wide, height=frame.y.start - y, fill=colour(0), class_="bar"))
     return drawing(title, width, HEIGHT, *parts)
-
-
-def counted(values: Sequence[float], bins: int) -> list[tuple[float, float, int]]:
-    """(from, to, count) for bins of equal width."""
-    if not values:
-        return []
-    low, high = span(values)
-    counts = [0] * bins
-    for value in values:
-        counts[min(int((value - low) / (high - low) * bins), bins - 1)] += 1
-    width = (high - low) / bins
-    return [(low + width * place, low + width * (place + 1), count) for place, count in enumerate(counts)]
 
 
 def reliability(title: str, series: Sequence[tuple[str, Sequence[Cell]]], *, width: float = WIDTH) -> str:

@@ -22,7 +22,6 @@ def compared(
     *,
     around: Sequence[float] = (0.0,),
     reference: float | None = None,
-    x_title: str = "",
     width: float = 640.0,
 ) -> str:
     """``names`` are the series. A thin line joins the dots of a row, so that a change is seen as its length."""
@@ -32,9 +31,9 @@ def compared(
     edges = (*around, *(() if reference is None else (reference,)))
     low, high = span([value for value in values if value is not None], around=edges)
     room = (high - low) * 0.03
-    height = TOP + ROW * len(rows) + BOTTOM + (10 if x_title else 0)
+    height = TOP + ROW * len(rows) + BOTTOM
     bottom = TOP + ROW * len(rows)
-    frame = Frame(Scale(low - room, high + room, left, width - RIGHT), Scale(0, 1, bottom, TOP), x_title)
+    frame = Frame(Scale(low - room, high + room, left, width - RIGHT), Scale(0, 1, bottom, TOP))
     parts = [frame.draw(y_ticks=False)]
     if reference is not None:
         x = frame.x(reference)

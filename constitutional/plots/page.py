@@ -102,3 +102,18 @@ def _row(kind: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:
 def _cell(kind: str, content: str, is_number: bool) -> str:
     attribute = ' class="n"' if is_number else ""
     return f"<{kind}{attribute}>{text(content)}</{kind}>"
+
+
+_ALONE = "svg.plot { background: var(--paper); }"
+
+
+def svg_file(drawing: str) -> str:
+    """A plot as a file of its own, for places that show pictures and no styles: a README, the Hub. ``drawing`` is what a
+    plot's function returned."""
+    rules = "\n".join(line for line in STYLE.splitlines() if _of_a_plot(line))
+    head, mark, rest = drawing.partition("><title>")
+    return f"{head}><style>{rules}\n{_ALONE}</style><title>{rest}\n" if mark else drawing
+
+
+def _of_a_plot(line: str) -> bool:
+    return "svg" in line or line.startswith((":root", "@media (prefers", "  --"))

@@ -79,14 +79,14 @@ class Frame:
     x_title: str = ""
     y_title: str = ""
 
-    def draw(self, *, x_ticks: bool = True, y_ticks: bool = True) -> str:
+    def draw(self, *, y_ticks: bool = True) -> str:
         bottom, left, right, top = self.y.start, self.x.start, self.x.end, self.y.end
         parts = []
         for value in ticks(self.y.low, self.y.high) if y_ticks else ():
             at = self.y(value)
             parts.append(element("line", x1=left, x2=right, y1=at, y2=at, class_="grid"))
             parts.append(label(left - 6, at + 4, number(value), "end"))
-        for value in ticks(self.x.low, self.x.high) if x_ticks else ():
+        for value in ticks(self.x.low, self.x.high):
             at = self.x(value)
             parts.append(element("line", x1=at, x2=at, y1=top, y2=bottom, class_="grid"))
             parts.append(label(at, bottom + 16, number(value), "middle"))

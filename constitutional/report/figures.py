@@ -73,8 +73,8 @@ def as_json(parts: Sequence[Part]) -> list[dict[str, Any]]:
     ]
 
 
-def digits(value: float | None, places: int = 3) -> str:
-    return "–" if value is None else f"{round(value, places) + 0.0:.{places}f}"
+def digits(value: float | None) -> str:
+    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}"
 
 
 def percent(part: float, whole: float) -> str:

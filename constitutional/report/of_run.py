@@ -15,7 +15,7 @@ from constitutional.dataset.tally import Tally
 from constitutional.errors import ConstitutionalError
 from constitutional.ledger.labels import human_labels
 from constitutional.pipeline.opened import OpenRun
-from constitutional.plots.charts import Bar, Cell, Series, bars, histogram_of, lines, reliability
+from constitutional.plots.charts import Bar, Cell, Series, bars, histogram, lines, reliability
 from constitutional.plots.compared import compared
 from constitutional.plots.flow import flow
 from constitutional.plots.matrix import matrix
@@ -50,13 +50,11 @@ def run_part(run: OpenRun) -> Part:
 
 
 def survey(run: OpenRun) -> Survey:
-    """One pass over the traces of the plan in force, and the lines that were no prompt."""
+    """One pass over the traces of the run, and the lines that were no prompt."""
     found = Survey(run.constitution, Tally(watch=Watch(human_labels(run.view))))
     for trace in run.traces():
         found.add(trace)
-    for reason, failure in run.view.rows(
-        "SELECT reason, failure FROM rows WHERE session = (SELECT max(session) FROM rows)"
-    ):
+    for _, _, reason, _, failure in run.view.bad_rows():
         found.bad_row(reason, bool(failure))
     return found
 
@@ -158,7 +156,7 @@ def _histogram(
     width = (high - low) / CLASSES
     cells = [(low + width * at, low + width * (at + 1), counts.get(at, 0)) for at in range(CLASSES)]
     rows = [(digits(start), digits(end), f"{count:,}") for start, end, count in cells]
-    plot = histogram_of(title, cells, x_title=x_title, y_title="pairs", width=NARROW)
+    plot = histogram(title, cells, x_title=x_title, y_title="pairs", width=NARROW)
     return Figure(name, title, caption, Table(("from", "to", "pairs"), rows), plot)
 
 
@@ -240,7 +238,7 @@ def _orders(found: Survey) -> Iterator[Figure]:
             "How far the first place is favoured",
             "Of every verdict, half the difference of its two readings: 0 does not look at the order.",
             Table(("from", "to", "verdicts"), [(digits(a), digits(b), f"{n:,}") for a, b, n in cells]),
-            histogram_of("first place", cells, x_title="offset of P", y_title="verdicts", width=NARROW),
+            histogram("first place", cells, x_title="offset of P", y_title="verdicts", width=NARROW),
         )
 
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from constitutional.errors import MissingExtraError
-from constitutional.plots.file import svg_file
-from constitutional.plots.page import STYLE
+from constitutional.plots.page import STYLE, svg_file
 from constitutional.report.figures import Part
 from constitutional.whole import writing
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -125,20 +126,16 @@ def read_data(settings: TrainSettings) -> TrainingData:
     data = TrainingData(source.about(), source.beside)
     wanted = set(settings.stages)
     if "sft" in wanted:
-        rows = _limited(source.rows("sft"), settings.limit)
+        rows = itertools.islice(source.rows("sft"), settings.limit)
         data.answers = _answers(rows, settings)
     if "reward" in wanted or ("dpo" in wanted and settings.loss != "kto"):
-        rows = _limited(source.rows("preference"), settings.limit)
+        rows = itertools.islice(source.rows("preference"), settings.limit)
         data.preferences, data.soft, data.margins = _preferences(rows, settings)
     if "dpo" in wanted and settings.loss == "kto":
         data.labelled = _labelled(source, settings)
     if wanted & {"grpo", "rloo"}:
         data.questions = _questions(source, settings)
     return data
-
-
-def _limited(rows: Iterator[Placed], limit: int | None) -> Iterator[Placed]:
-    return rows if limit is None else (row for row, _ in zip(rows, range(limit), strict=False))
 
 
 def _preferences(rows: Iterable[Placed], settings: TrainSettings) -> tuple[Part[Preference], bool, bool]:
@@ -180,11 +177,11 @@ def _labelled(source: Source, settings: TrainSettings) -> Part[Labelled]:
     """The subset `unpaired` where the data has one, else both answers of every pair."""
     part = Part[Labelled]()
     fixed: list[tuple[str, Labelled]] = []
-    for split, row in _limited(source.rows("unpaired"), settings.limit):
+    for split, row in itertools.islice(source.rows("unpaired"), settings.limit):
         part.read += 1
         _keep(part, fixed, split, labelled_of(row, settings.system))
     if not part.read:
-        for split, row in _limited(source.rows("preference"), settings.limit):
+        for split, row in itertools.islice(source.rows("preference"), settings.limit):
             part.read += 1
             made = preference_of(row, settings.system)
             if isinstance(made, str):

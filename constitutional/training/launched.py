@@ -7,20 +7,16 @@ import sys
 from pathlib import Path
 
 from constitutional.errors import ConstitutionalError
-from constitutional.saying import quiet
+from constitutional.saying import say, silent
 from constitutional.training.processes import is_first
 from constitutional.training.run import train
 from constitutional.training.settings import from_json
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def main() -> int:
     settings = from_json(json.loads(Path(sys.argv[1]).read_text("utf-8")))
     try:
-        train(settings, say if is_first() else quiet)
+        train(settings, say if is_first() else silent)
     except ConstitutionalError as error:
         if is_first():
             say(f"error: {error}")

@@ -16,7 +16,7 @@ from typing import Any
 
 from constitutional.errors import UsageError
 from constitutional.models.local.there import is_adapter
-from constitutional.saying import Say, quiet
+from constitutional.saying import Say, silent
 from constitutional.training.card import card
 from constitutional.training.folder import BOARD, CARD, LOG, RECORD, OutFolder, write_json
 from constitutional.training.guards.watch import ended_by_guard
@@ -43,7 +43,7 @@ class TrainResult:
     record: dict[str, Any]
 
 
-def train(settings: TrainSettings, say: Say = quiet) -> TrainResult:
+def train(settings: TrainSettings, say: Say = silent) -> TrainResult:
     """Trains, resumes, or finds that it is done. ``say`` gets lines for people."""
     folder, ready = begin(settings)
     if folder.record is not None:

@@ -16,7 +16,7 @@ from typing import Any
 from constitutional.core.digest import digest
 from constitutional.errors import RunStoppedError
 from constitutional.plots.charts import Series, scatter
-from constitutional.plots.file import svg_file
+from constitutional.plots.page import svg_file
 from constitutional.training.folder import StageFolder, write_json
 from constitutional.training.guards.watch import ended_by_guard
 from constitutional.training.processes import is_first, wait_for_all

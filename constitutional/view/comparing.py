@@ -27,7 +27,7 @@ class Both:
 
 
 def side_by_side(
-    left: sqlite3.Connection, right: sqlite3.Connection, *, differing: bool, after: int = -1, size: int = PAGE
+    left: sqlite3.Connection, right: sqlite3.Connection, *, differing: bool, after: int = -1
 ) -> tuple[list[Both], int | None]:
     """Prompts that both have, in the order of the left; and the position to go on from, None at the end. Of a prompt with
     several pairs its first."""
@@ -47,7 +47,7 @@ def side_by_side(
             other = others.get(item.prompt_id)
             if other is None or (differing and Both(item, other).same_answer and Both(item, other).same_reason):
                 continue
-            if len(found) == size:
+            if len(found) == PAGE:
                 return found, found[-1].left.position
             found.append(Both(item, other))
 

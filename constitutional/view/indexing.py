@@ -11,6 +11,7 @@ from typing import Any
 
 from constitutional.core.digest import digest
 from constitutional.ledger import LedgerView, Sifted
+from constitutional.ledger.ledger import CURRENT
 from constitutional.view.entries import DROPPED, NONE, PAIR, Entry, entries
 from constitutional.view.schema import open_index
 
@@ -77,7 +78,7 @@ class Index:
         row, known = int(self._get("row", "0")), self._get("digest", "")
         found: list[Any] = list(
             self._view.rows(
-                "SELECT rowid, prompt_id, position, digest, body FROM traces WHERE rowid >= ? AND state LIKE ? || ':%'"
+                f"SELECT rowid, prompt_id, position, digest, body FROM traces WHERE rowid >= ? AND {CURRENT}"
                 " ORDER BY rowid LIMIT ?",
                 row,
                 self._get("plan", ""),

@@ -10,12 +10,12 @@ import pytest
 
 from constitutional.core.stats.regression import sigmoid
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
-from constitutional.models.reward import RewardModel, RewardSetup
+from constitutional.models.reward_model import RewardModel, RewardSetup
 from constitutional.pipeline.bind import Unasked
 from constitutional.pipeline.estimate import estimate
 from constitutional.pipeline.setup import Assembly, assemble
 from constitutional.plugins import PluginHost
-from tests.models.test_reward import directly
+from tests.models.test_reward_model import directly
 from tests.support.judging import PROMPT, QUESTION, Bench
 from tests.support.runs import World, run, tier
 from tests.support.tiny_model import make_tiny_reward

@@ -53,7 +53,7 @@ def test_each_rule(rule: dict[str, Any], upheld: list[str], broken: list[str]) -
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({"check": "matches", "pattern": "("}, "not a regular expression"),
+        ({"check": "matches", "pattern": "("}, "is no regular expression"),
         ({"check": "length"}, "give `least`, `most`"),
         ({"check": "length", "least": 5, "most": 4}, "give `least`, `most`"),
         ({"check": "keywords"}, "give words"),

@@ -32,6 +32,8 @@ class Outcome:
 
 
 Cli = Callable[..., Outcome]
+GOOD = '{"prompt": "Where is my parcel?"}\n'
+"""A file of prompts."""
 
 
 @pytest.fixture
@@ -55,3 +57,16 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return Outcome(int(left.value.code or 0), said.out, said.err)
 
     return run
+
+
+def put(**files: str) -> None:
+    """Files in this folder: ``p_jsonl`` is p.jsonl."""
+    for name, text in files.items():
+        Path(name.replace("_", ".")).write_text(text, encoding="utf-8")
+
+
+def generate(cli: Cli, *arguments: str) -> tuple[int, list[str]]:
+    """Exit code and errors, of a run that says nothing else."""
+    made = cli("generate", *arguments)
+    assert made.out == ""
+    return made.code, made.errors

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from constitutional.cli.export import NAMES, command
+from constitutional.dataset.answers import write_answers
 from constitutional.dataset.export import FORMATS
 from constitutional.errors import UsageError
 from tests.support.datasets import made, rows_of
@@ -148,6 +149,12 @@ def test_rewards_need_scores(source: Path, tmp_path: Path) -> None:
     rows = lines(tmp_path / "r.jsonl")
     assert rows
     assert all(row["chosen_reward"] > row["rejected_reward"] and 0 < row["margin"] <= 1 for row in rows)
+
+
+def test_answers_are_those_of_the_prompts_in_the_dataset(tmp_path: Path) -> None:
+    made(tmp_path, ["a rude word", "another rude word"])
+    made(tmp_path, ["a rude word"])
+    assert write_answers(tmp_path / "run", tmp_path / "answers.jsonl") == 1
 
 
 def _two_answers() -> Any:

@@ -24,7 +24,8 @@ from constitutional.dataset.verify import verify
 from constitutional.errors import ConstitutionalError, UsageError
 from tests.cli.conftest import Cli, cli  # noqa: F401
 from tests.support.datasets import made, prompts, rows_of
-from tests.support.hub import WRITER, serve_hub
+from tests.support.hub import serve_hub
+from tests.support.hub_store import WRITER
 from tests.support.runs import World
 
 SUBSETS = ("preference", "sft", "unpaired", "rejects")

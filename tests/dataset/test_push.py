@@ -19,7 +19,8 @@ from constitutional.cli.push import command
 from constitutional.errors import ConstitutionalError, UsageError
 from constitutional.ledger import RunFolder
 from tests.support.datasets import made, prompts, rows_of
-from tests.support.hub import READER, WRITER, FakeHub, Fault, serve_hub
+from tests.support.hub import serve_hub
+from tests.support.hub_store import READER, WRITER, FakeHub, Fault
 
 REPO = "user/prefs"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.models import throttle as module
-from constitutional.models.throttle import Growth, Throttle
+from constitutional.models.throttle import Growth, Throttle, begins
 
 
 class Clock:
@@ -54,6 +55,14 @@ def test_what_may_pass_is_retried_and_429s_never_run_out() -> None:
         assert throttle.active == 0
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "error", [TransientError("down", "overloaded", float("inf")), RateLimitedError("slow", float("inf"))]
+)
+def test_a_server_that_asks_for_a_day_is_asked_again_before(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.001)
+    assert asyncio.run(asyncio.wait_for(Throttle(4).call(failing(error)), 30)) == "answer"
 
 
 def test_a_refused_request_is_not_repeated() -> None:
@@ -101,6 +110,70 @@ def test_no_more_calls_than_the_limit_are_in_flight() -> None:
 
     asyncio.run(run())
     assert most == 3
+
+
+def test_the_oldest_work_goes_first() -> None:
+    """Who has begun is finished before others are, whoever came to the queue first."""
+    order: list[str] = []
+
+    async def run() -> None:
+        throttle = Throttle(1)
+        turn, all_came = [asyncio.Event() for _ in range(3)], asyncio.Event()
+
+        async def asked(name: str) -> None:
+            order.append(name)
+            await all_came.wait()
+
+        async def work(number: int) -> None:
+            begins()
+            await turn[number].wait()
+            calls = (partial(asked, f"{number}.{call}") for call in range(3))
+            await asyncio.gather(*map(throttle.call, calls))
+
+        tasks = [asyncio.create_task(work(number)) for number in range(3)]
+        for number in (2, 1, 0):
+            while throttle.active + throttle.waiting < 3 * (2 - number):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            turn[number].set()
+        while throttle.waiting < 8:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        all_came.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert order == ["2.0", "0.0", "0.1", "0.2", "1.0", "1.1", "1.2", "2.1", "2.2"]
+
+
+def test_without_an_age_who_came_first_goes_first() -> None:
+    order: list[int] = []
+
+    async def asked(number: int) -> None:
+        order.append(number)
+        await asyncio.sleep(0)
+
+    async def run() -> None:
+        throttle = Throttle(2)
+        await asyncio.gather(*(throttle.call(partial(asked, n)) for n in range(20)))
+
+    asyncio.run(run())
+    assert order == list(range(20))
+
+
+def test_a_model_that_knows_its_places_is_given_that_many() -> None:
+    async def run() -> None:
+        throttle = Throttle(64, at_once=True)
+        known: list[int | None] = [None]
+        throttle.places = lambda: known[0]
+        await throttle.call(failing())
+        assert throttle.limit == 64
+        known[0] = 300
+        await throttle.call(failing())
+        assert throttle.limit == 300
+        known[0] = 20
+        await throttle.call(failing())
+        assert throttle.limit == 20
+
+    asyncio.run(run())
 
 
 def outcomes(throttle: Throttle, clock: Clock, kinds: str, seconds: float) -> None:

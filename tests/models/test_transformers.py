@@ -13,7 +13,7 @@ from constitutional.core.messages import ChatReply, ChatRequest, Choice, Samplin
 from constitutional.core.records import Message
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.local.checkpoint import fingerprint
-from constitutional.models.once import Once
+from constitutional.models.started import Started
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.roles import ModelSetup
 from tests.models.conftest import Reference, ask, told_apart
@@ -222,7 +222,7 @@ def test_once_starts_once_and_survives_a_cancelled_caller() -> None:
 
     async def run() -> list[int]:
         with ThreadPoolExecutor(1) as thread:
-            once = Once(start, thread)
+            once = Started(start, thread)
             first = asyncio.create_task(once.get())
             await asyncio.sleep(0)
             first.cancel()

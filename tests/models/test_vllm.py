@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
+from constitutional.models.local.places import QUEUE
 from constitutional.models.transformers import TransformersModel, TransformersOptions
 from constitutional.models.vllm import VLLMModel, VLLMOptions
 from constitutional.roles import ModelSetup
-from tests.models.conftest import Engine, Reference, ask, told_apart
+from tests.models.conftest import ENGINE, Engine, Reference, ask, told_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,6 +128,25 @@ def test_more_options_than_one_request_can_score(engine: Engine, reference: Refe
     [choice] = choices(engine, (LETTERS, options))
     assert len(choice.probabilities) == 150
     assert sum(choice.probabilities) == pytest.approx(1)
+
+
+def test_the_engine_is_built_for_throughput_and_says_how_many_calls_it_can_use(engine: Engine) -> None:
+    from vllm.engine.arg_utils import EngineArgs
+    from vllm.usage.usage_lib import UsageContext
+
+    shared = engine.model.engine
+    llm = engine.run(shared.engine.get())
+    tokens, _ = EngineArgs.get_batch_defaults(1)
+    assert llm.vllm_config.scheduler_config.max_num_batched_tokens == tokens[UsageContext.LLM_CLASS]
+    cache, at_once = shared._holds
+    assert cache == llm.vllm_config.cache_config.kv_cache_size_tokens
+    assert cache is not None
+    assert cache > 10_000
+    assert at_once == ENGINE["max_num_seqs"]
+    chats(engine, ask("Hello?", max_tokens=1))
+    places = engine.model.places()
+    assert places is not None
+    assert 1 <= places <= QUEUE * at_once
 
 
 def test_a_long_shared_beginning_comes_from_the_cache(engine: Engine) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from weakref import WeakValueDictionary
 
 import pytest
@@ -89,3 +90,37 @@ def test_an_engine_that_does_not_start_beside_another_says_what_can_be_done(
     assert sleeper._beside_others() == ""
     for each in (first, second, sleeper):
         each.thread.shutdown(wait=False)
+
+
+def test_an_engine_that_was_stopped_is_started_again_by_who_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A judge that is the policy's own model, when the policy has answered and another model was there in between."""
+    started: list[Stopped] = []
+
+    class Stopped:
+        def shutdown(self) -> None:
+            pass
+
+    def start(self: SharedEngine) -> Stopped:
+        started.append(Stopped())
+        return started[-1]
+
+    monkeypatch.setattr(SharedEngine, "start", start)
+
+    async def run() -> None:
+        engine = SharedEngine("x", str(tmp_path), None, {})
+
+        async def work(llm: Stopped) -> Stopped:
+            return cast("Stopped", await engine.in_thread(lambda: llm))
+
+        for number in range(2):
+            engine.joined()
+            engine.joined()
+            assert await engine.use(work) is started[number]
+            await engine.left()
+            assert await engine.use(work) is started[number], "as long as one of them is there"
+            await engine.left()
+
+    asyncio.run(run())
+    assert len(started) == 2

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from constitutional.config.run import RunConfig
+from constitutional.config.run import IN_FLIGHT, RunConfig
 from constitutional.core.messages import ChatRequest
 from constitutional.ledger import RunFolder
 from constitutional.models.throttle import START, Throttle
+from constitutional.models.vllm import VLLMModel
 from constitutional.pipeline.driver import PRESSURE, WINDOW
 from constitutional.pipeline.models import Models
 from constitutional.pipeline.run import run_prompts
@@ -175,10 +176,25 @@ def test_prompts_that_are_begun_are_finished_before_more_are(tmp_path: Path, mon
     assert (result.status, result.prompts, stage.answered["policy"]) == ("complete", PROMPTS, PROMPTS)
 
 
-def test_an_engine_in_this_process_is_given_as_many_at_once_as_the_run_allows(tmp_path: Path) -> None:
+def test_an_engine_in_this_process_is_given_as_many_at_once_as_the_run_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It has a queue of its own, and is not overloaded: a careful start would leave it places that nobody takes."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "config.json").write_text("{}")
+    monkeypatch.setattr(VLLMModel, "places", lambda self: 300)
     named = {"policy": "vllm:folder", "critic": "transformers:folder", "judge": "scripted:demo"}
     models = Models(RunConfig.model_validate({"models": named, "concurrency": 200}), PluginHost(), tmp_path)
     assert [models.throttle(role).limit for role in named] == [200, 200, START]
+    assert all(models.throttle(role).places() is None for role in named), "where a run says it, that is what it gets"
+
+
+def test_where_nobody_says_how_many_an_engine_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "config.json").write_text("{}")
+    monkeypatch.setattr(VLLMModel, "places", lambda self: 300)
+    named: dict[str, Any] = {"policy": "vllm:folder", "critic": "transformers:folder", "judge": "scripted:demo"}
+    named["reviser"] = {"name": "vllm:folder", "concurrency": 7, "options": {"engine": {"seed": 1}}}
+    models = Models(RunConfig.model_validate({"models": named}), PluginHost(), tmp_path)
+    assert [models.throttle(role).limit for role in named] == [IN_FLIGHT, IN_FLIGHT, START, 7]
+    assert [models.throttle(role).places() for role in named] == [300, None, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -10,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from constitutional.config.run import RunConfig
 from constitutional.core.constitution import Principle
 from constitutional.core.records import Judgement, Reason, Response, Trace
-from constitutional.errors import LedgerError
+from constitutional.errors import LedgerError, ModelUnavailableError, PromptFileError
 from constitutional.ledger import LedgerView, RunFolder
 from constitutional.pipeline.opened import open_run
+from constitutional.pipeline.run import run_prompts
+from constitutional.plugins import PluginHost
 from constitutional.roles import RunInfo, RunResult
 from tests.support.runs import World, run, tier
 
@@ -75,6 +79,31 @@ def test_observers_see_the_run_and_each_new_trace(tmp_path: Path) -> None:
     seen.clear()
     again = run(tmp_path, ["rude day", "good day"], STYLE, plugin=plugin)
     assert seen == [("prompts.jsonl", tmp_path / "run"), again.result]
+
+
+def test_observers_are_told_of_a_run_that_failed(tmp_path: Path) -> None:
+    heard: list[RunResult] = []
+
+    def run_finished(result: RunResult) -> None:
+        heard.append(result)
+
+    def gone(question: str, sample: int) -> str:
+        raise ModelUnavailableError("no server is there")
+
+    with pytest.raises(ModelUnavailableError):
+        run(tmp_path, ["rude day"], STYLE, plugin=[run_finished], world=World(respond=gone))
+    assert [(result.status, result.message, result.pairs) for result in heard] == [("failed", "no server is there", 0)]
+
+
+def test_prompts_that_cannot_be_read_to_their_end_fail_the_run(tmp_path: Path) -> None:
+    """Nobody who looks at the folder takes it for one that goes on."""
+    (tmp_path / "late.csv").write_bytes(b"prompt\nrude one\nrude \xff\n")
+    config, folder = RunConfig(prompts="late.csv"), RunFolder(tmp_path / "run")
+    folder.create()
+    with pytest.raises(PromptFileError, match="not UTF-8"):
+        asyncio.run(run_prompts(config, folder, PluginHost(installed=False), tmp_path))
+    with LedgerView(folder.ledger) as view:
+        assert view.meta("status") == "failed"
 
 
 def test_a_file_that_a_killed_process_left_empty_is_a_new_ledger(tmp_path: Path) -> None:

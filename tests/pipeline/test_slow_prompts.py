@@ -72,6 +72,15 @@ class Still:
             self.closed.set()
 
 
+def test_nothing_is_read_behind_the_last_prompt_that_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    still, folder = Still(), RunFolder(tmp_path / "run")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=still))
+    config = RunConfig.model_validate({"prompts": "-", "limit": 1})
+    folder.create()
+    asyncio.run(asyncio.wait_for(run_prompts(config, folder, PluginHost(installed=False), tmp_path), 60))
+    assert not still.asked.is_set()
+
+
 def test_a_task_that_is_cancelled_while_rows_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:

@@ -318,6 +318,33 @@ def test_what_a_plugin_is_made_of(tmp_path: Path) -> None:
     assert setup.constitution.name == "words"
 
 
+def test_what_a_pairing_asked_and_did_not_wait_for_ends_with_its_prompt(tmp_path: Path) -> None:
+    events: list[str] = []
+
+    class Hasty:
+        async def pair(self, arena: Arena) -> Sequence[Ruling]:
+            first, second, third = arena.responses
+            self.later = asyncio.create_task(arena.compare(first, third))
+            return [await arena.compare(first, second)]
+
+    class Judge:
+        async def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Judgement:
+            if b.text == "two":
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    events.append("stopped")
+            return Judgement.of(a, b, principle.id, 0.8, 0.8, "mine")
+
+    def trace_finished(trace: Trace) -> None:
+        events.append(f"finished with {len(trace.pairs)}")
+
+    hooks = [offering("pairing", "mine", Hasty()), offering("judge", "mine", Judge()), trace_finished]
+    world = World(respond=lambda question, sample: ["zero", "one", "two"][sample])
+    run(tmp_path, ["a"], STYLE, world=world, plugin=hooks, responses=3, strategy="mine", judge="mine")
+    assert events == ["stopped", "finished with 1"]
+
+
 def test_a_pairing_may_ask_the_arena_and_its_answers_are_recorded(tmp_path: Path) -> None:
     class Everything:
         async def pair(self, arena: Arena) -> Sequence[Ruling]:

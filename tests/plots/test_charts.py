@@ -13,7 +13,6 @@ from constitutional.plots.charts import (
     Cell,
     Series,
     bars,
-    counted,
     histogram,
     lines,
     reliability,
@@ -43,8 +42,8 @@ PLOTS: dict[str, Callable[[], str]] = {
     "bars": lambda: bars(NASTY, [Bar(NASTY, 0.5, 0.2, 0.7), Bar("b", None)], reference=0.5),
     "points": lambda: bars("t", [Bar("a", -1.0, -2.0, 3.0)], filled=False),
     "lines": lambda: lines(NASTY, [Series("a", [(0, 1), (1, 2)], [0, 1], [2, 3]), Series(NASTY, [(0, 0)])]),
-    "scatter": lambda: scatter("t", [Series("a", [(0, 1), (5, 2)])], diagonal=True, level=1.0),
-    "histogram": lambda: histogram("t", [0.1, 0.2, 0.2, 0.9], bins=4),
+    "scatter": lambda: scatter("t", [Series("a", [(0, 1), (5, 2)])]),
+    "histogram": lambda: histogram("t", [(0.1, 0.5, 3), (0.5, 0.9, 1)]),
     "reliability": lambda: reliability("t", [("before", [Cell(0.6, 0.5, 3)]), ("after", [Cell(0.6, 0.6, 1)])]),
     "flow": lambda: flow(NASTY, {((0, "a"), (1, NASTY)): 3, ((0, "a"), (1, "pair")): 1}, columns=(NASTY,)),
     "compared": lambda: compared("t", [(NASTY, [Bar("", 0.5, 0.2, 0.7), None])], (NASTY, "b"), reference=0.0),
@@ -82,10 +81,9 @@ def test_what_was_not_measured_says_so() -> None:
     assert "not measured" in bars("t", [Bar("a", None)])
 
 
-def test_a_histogram_counts_everything_once() -> None:
-    values = [n / 10 for n in range(11)]
-    assert [count for _, _, count in counted(values, 5)] == [2, 2, 2, 2, 3]
-    assert len(tags(histogram("t", values, bins=5), "rect")) == 5
+def test_a_histogram_has_a_bar_as_high_as_each_count() -> None:
+    heights = [float(bar.get("height") or 0) for bar in tags(histogram("t", [(0, 1, 4), (1, 2, 1)]), "rect")]
+    assert heights[1] / heights[0] == pytest.approx(0.25, abs=0.01)
 
 
 def test_a_legend_names_several_series_and_no_single_one() -> None:
@@ -102,7 +100,7 @@ def test_any_numbers_make_a_drawing(rows: list[tuple[str, float | None]]) -> Non
 @given(POINTS)
 def test_any_points_make_a_drawing(points: list[tuple[float, float]]) -> None:
     drawn(lines("t", [Series("a", points)]))
-    drawn(scatter("t", [Series("a", points)], diagonal=True))
+    drawn(scatter("t", [Series("a", points)]))
 
 
 @given(NUMBER, NUMBER)

@@ -59,6 +59,14 @@ def test_every_prompt_is_somewhere_in_the_flow(folder: Path, done: Run) -> None:
     assert out["lines read"] == len(done.traces) + len(done.bad_rows)
 
 
+def test_a_run_over_fewer_prompts_is_told_of_as_its_dataset_is(tmp_path: Path) -> None:
+    made(tmp_path, ["a rude word", "another rude word", {"prompt": ""}])
+    made(tmp_path, ["a rude word"])
+    with open_run(tmp_path / "run") as opened:
+        found = survey(opened)
+    assert (found.tally.prompts, found.tally.pairs, sum(found.tally.rejects.values())) == (1, 1, 0)
+
+
 def test_counts_are_those_of_the_traces(folder: Path, done: Run) -> None:
     with open_run(folder) as opened:
         found = survey(opened)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.processes import start
-from tests.support.server import Entry, Server
+from tests.support.server import Server
+from tests.support.server_process import Entry
 
 SHAPE = ("--responses", "2", "--rounds", "2", "--strategy", "best-vs-worst", "--concurrency", "16")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.kills import Kill, lost, waited
-from tests.support.server import Entry
+from tests.support.server_process import Entry
 
 
 def entry(name: str, received: float, sent: float | None) -> Entry:

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constitutional.training.guards.phrases import repeated
+from constitutional.core.stats.text import repeated_tokens
 from tests.support.tiny_model import make_tiny_model
 
 TOKENS = st.lists(st.integers(0, 3), max_size=30)
@@ -20,16 +20,16 @@ TOKENS = st.lists(st.integers(0, 3), max_size=30)
 
 @given(TOKENS)
 def test_repetition_is_a_share_and_grows_when_a_text_is_said_twice(tokens: list[int]) -> None:
-    share = repeated(tokens)
+    share = repeated_tokens(tokens)
     assert 0 <= share < 1
-    assert repeated(tokens + tokens) >= share or len(tokens) < 4
+    assert repeated_tokens(tokens + tokens) >= share or len(tokens) < 4
 
 
 def test_repetition_of_known_texts() -> None:
-    assert repeated([1, 2, 3]) == 0
-    assert repeated(list(range(20))) == 0
-    assert repeated([7] * 23) == pytest.approx(0.95)
-    assert repeated([1, 2, 3, 4, 1, 2, 3, 4]) == pytest.approx(0.2)
+    assert repeated_tokens([1, 2, 3]) == 0
+    assert repeated_tokens(list(range(20))) == 0
+    assert repeated_tokens([7] * 23) == pytest.approx(0.95)
+    assert repeated_tokens([1, 2, 3, 4, 1, 2, 3, 4]) == pytest.approx(0.2)
 
 
 def test_divergence_is_the_sum_over_tokens_of_the_whole_distributions(tmp_path: Path, tiny: Path) -> None:

@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field
 
-from constitutional.builtin.filters.options import FilterOptions, Pattern, Side, sides
+from constitutional.builtin.options import FilterOptions, Pattern, Side, sides
 from constitutional.core.hygiene import emoji_burst, runs_away
 from constitutional.core.records import Drop, Pair, Reason, Trace
 from constitutional.roles import Dropped, Setup

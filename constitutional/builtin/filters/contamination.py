@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from constitutional.builtin.filters.options import FilterOptions
+from constitutional.builtin.options import FilterOptions
 from constitutional.core.records import Drop, Pair, Prompt, Reason, Trace
 from constitutional.core.similarity import NGramSet, ngrams, words
 from constitutional.errors import ConfigError

@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field
 
-from constitutional.builtin.filters.options import FilterOptions, Side, sides
+from constitutional.builtin.options import FilterOptions, Side, sides
 from constitutional.core.language import language
 from constitutional.core.records import Drop, Pair, Reason, Trace
 from constitutional.roles import Dropped, Setup

@@ -7,7 +7,7 @@ from collections import Counter
 
 from pydantic import Field
 
-from constitutional.builtin.filters.options import FilterOptions
+from constitutional.builtin.options import FilterOptions
 from constitutional.core.records import Drop, Pair, Reason, Trace
 from constitutional.roles import Dropped, Setup
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from constitutional.builtin.filters.options import FilterOptions, Pattern
+from constitutional.builtin.options import FilterOptions, Pattern
 from constitutional.core.contacts import KINDS, contacts
 from constitutional.core.records import Drop, Pair, Prompt, Reason, Trace
 from constitutional.roles import Dropped, Setup

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from constitutional.builtin.filters.options import FilterOptions
+from constitutional.builtin.options import FilterOptions
 from constitutional.core.records import Drop, Pair, Reason, Trace
 from constitutional.core.refusals import is_refusal
 from constitutional.roles import Dropped, Setup

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from constitutional.builtin.filters.options import FilterOptions, Side, sides
+from constitutional.builtin.options import FilterOptions, Side, sides
 from constitutional.core.records import Drop, Pair, Reason, Trace
 from constitutional.roles import Dropped, Setup
 

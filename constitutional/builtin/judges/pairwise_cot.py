@@ -12,7 +12,7 @@ from constitutional.builtin.judges.pairwise_logprob import LEAST_MASS, VARIABLES
 from constitutional.core.constitution import Principle
 from constitutional.core.digest import seed_for
 from constitutional.core.messages import ChatRequest, Sampling
-from constitutional.core.records import Judgement, Message, Prompt, Response
+from constitutional.core.records import Judgement, Message, Prompt, Reason, Response
 from constitutional.errors import RequestRefusedError
 from constitutional.models.groups import together
 from constitutional.roles import Setup
@@ -83,7 +83,7 @@ class PairwiseCotJudge:
         try:
             choice = await self._model.choose(ChatRequest(turns, Sampling(temperature=0.0)), self._options.letters)
         except RequestRefusedError as error:
-            if error.reason != "context_too_long":
+            if error.reason != Reason.CONTEXT_TOO_LONG:
                 raise
             return Reading(None, METHOD, (reasons.call,), "unreadable verdict: its own reasons left no room for it")
         reading = reading_of(choice, self._options.least_mass, METHOD)

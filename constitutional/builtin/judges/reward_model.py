@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from constitutional.builtin.reward import Rewards
+from constitutional.builtin.reward_model import Rewards
 from constitutional.core.constitution import Principle
 from constitutional.core.records import Judgement, Prompt, Response
 from constitutional.models.groups import together

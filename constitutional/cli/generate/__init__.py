@@ -52,7 +52,12 @@ EXIT_CODES = {"complete": 0, "budget": 1, "too-many-failures": 3, "interrupted":
 @click.option("--min-margin", type=float, help="Drop pairs whose |2p - 1| is smaller.")
 @click.option("--limit", type=int, metavar="N", help="Use the first N prompts.")
 @click.option("--seed", type=int, help="Seed of everything random.")
-@click.option("--concurrency", type=int, metavar="N", help="Most calls in flight per model.")
+@click.option(
+    "--concurrency",
+    type=int,
+    metavar="N",
+    help="Most calls in flight per model; default: 64, or what vllm: can use.",
+)
 @click.option("--engine", metavar="local|ray", help="Where prompts are worked on: here, or on a Ray cluster.")
 @click.option("--replicas", type=int, metavar="N", help="Most replicas on the Ray cluster; each loads the models.")
 @click.option(

@@ -6,15 +6,15 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
-from constitutional.cli.generate.failures import first_failures
 from constitutional.cli.generate.out import batch_json, stays_out
 from constitutional.core.plain import one_line, plain
 from constitutional.core.records import Reason
-from constitutional.ledger import RunFolder, SentBatch, open_batches
+from constitutional.ledger import LedgerView, RunFolder, SentBatch, open_batches
 from constitutional.pipeline.state import RunState
 from constitutional.roles import RunResult
 
@@ -26,6 +26,11 @@ WORDS = {
 }
 SHOWN = 240
 """Characters of what a failure said."""
+FAILED_PROMPTS = """
+SELECT reason, min(position), prompt_id, detail FROM rejects JOIN traces USING (prompt_id)
+WHERE failure AND session = ? GROUP BY reason
+"""
+BAD_ROWS = "SELECT reason, min(position), source, detail FROM rows WHERE failure AND session = ? GROUP BY reason"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +111,10 @@ class Ended:
             click.echo(line)
         if result.status != "complete" and state.seen != state.total:
             click.echo("run the same command again to go on where it stopped")
+
+
+def first_failures(ledger: Path) -> dict[str, str]:
+    """Reason → the first prompt or line that failed for it, and how: a reason alone does not tell what to mend."""
+    with LedgerView(ledger) as view:
+        found = [row for select in (FAILED_PROMPTS, BAD_ROWS) for row in view.rows(select, view.session)]
+    return {reason: f"{where}: {detail}" for reason, _, where, detail in found}

@@ -22,7 +22,7 @@ def command(run: Path, prompt_id: str, as_json: bool) -> None:
     PROMPT_ID may be the beginning of an id, as the dataset's column `prompt_id` has it.
     """
     with open_run(run) as opened:
-        found = list(opened.traces(prompt_id, most=2))
+        found = list(opened.traces_of(prompt_id, most=2))
         if not found:
             raise UnknownNameError.among("prompt", prompt_id, opened.some_ids(), f"in {run}")
         if len(found) > 1 and found[0].prompt.id != prompt_id:

@@ -108,7 +108,7 @@ def _elsewhere(principle: Principle, path: Path) -> bool:
 
 def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> int:
     """What is wrong with one file does not keep the others from being checked."""
-    host = PluginHost(builtin=None) if reviewer is None else PluginHost()
+    host = PluginHost(builtin=False) if reviewer is None else PluginHost()
     with_builtin = cache(PluginHost)  # for principles that name a judge or a critic, and loaded only then
     offered = provided(host)
     findings: list[Finding] = []

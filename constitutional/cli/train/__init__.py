@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from constitutional.cli.grouped import Grouped
-from constitutional.cli.saying import saying
 from constitutional.cli.train.show import show_plan, show_result
 from constitutional.errors import EXIT_INTERRUPTED, EXIT_TOO_MANY_FAILURES
+from constitutional.saying import say, silent
 
 if TYPE_CHECKING:
     from constitutional.training.settings import TrainSettings
@@ -151,14 +151,13 @@ def command(source: str, dry_run: bool, as_json: bool, quiet: bool, **flags: Any
     RUN|DATASET is a run folder, a dataset folder or file, or a Hub id. Same command again: it resumes, or is done.
     """
     settings = settings_of(source, flags)
-    say = saying(quiet)
     if dry_run:
         return show_plan(settings, as_json)
     if settings.launcher is not None:
         return _launched(settings, as_json)
     from constitutional.training.run import stopped_by_guard, train
 
-    result = train(settings, say)
+    result = train(settings, silent if quiet else say)
     show_result(result, as_json)
     return EXIT_CODES["stopped" if stopped_by_guard(result.record) else result.status]
 

@@ -58,15 +58,13 @@ def bootstrap_mean(
     return _percentile(fsum(values) / size, means, level)
 
 
-def bootstrap_ratio(
-    parts: Sequence[tuple[float, float]], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval | None:
+def bootstrap_ratio(parts: Sequence[tuple[float, float]], *, resamples: int = RESAMPLES) -> Interval | None:
     """Of (total, count) per item: the totals' sum over the counts', by resampling items. An item of several answers is
     drawn whole: they are no independent evidence."""
     counts = {count for _, count in parts}
     if len(counts) == 1 and 0 not in counts:
-        return bootstrap_mean([total / count for total, count in parts], level=level, resamples=resamples, seed=seed)
-    return bootstrap(parts, _ratio, level=level, resamples=resamples, seed=seed)
+        return bootstrap_mean([total / count for total, count in parts], resamples=resamples)
+    return bootstrap(parts, _ratio, resamples=resamples)
 
 
 def _ratio(parts: Sequence[tuple[float, float]]) -> float | None:

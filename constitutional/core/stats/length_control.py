@@ -22,9 +22,7 @@ class Controlled(NamedTuple):
     """How much of the outcome follows length: the log-odds between an answer that is much longer and one as long."""
 
 
-def length_controlled(
-    groups: Sequence[Sequence[Game]], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> Controlled | None:
+def length_controlled(groups: Sequence[Sequence[Game]], *, resamples: int = RESAMPLES) -> Controlled | None:
     """P(win) = σ(a + b·tanh(difference in length / its spread)); the rate is σ(a). ``groups`` are the games of one prompt
     each. AlpacaEval's model has a term for how hard a prompt is besides, which takes many models to fit; with two it
     would be one term per game. The interval is a bootstrap over groups, the test Wald's with the prompts as clusters."""
@@ -34,12 +32,12 @@ def length_controlled(
     spread = sqrt(fsum(longer * longer for _, longer in games) / len(games)) or 1.0
     scaled = [[(_inside(y, len(games)), tanh(longer / spread)) for y, longer in group] for group in groups]
     slope, log_odds = _fit([game for group in scaled for game in group])
-    chance, drawn = Random(seed), []
+    chance, drawn = Random(0), []
     for _ in range(resamples):
         again = [game for group in chance.choices(scaled, k=len(scaled)) for game in group]
         drawn.append(sigmoid(_fit(again)[1]))
     drawn.sort()
-    low, high = quantile(drawn, (1 - level) / 2), quantile(drawn, (1 + level) / 2)
+    low, high = quantile(drawn, (1 - LEVEL) / 2), quantile(drawn, (1 + LEVEL) / 2)
     rate = sigmoid(log_odds)
     return Controlled(Interval(rate, min(low, rate), max(high, rate)), _wald(scaled, slope, log_odds), slope)
 

@@ -15,7 +15,7 @@ _ROUNDING = 1e-9
 _BITS = 8
 
 
-def sign_flip(differences: Sequence[float], *, flips: int = FLIPS, seed: int = 0) -> float:
+def sign_flip(differences: Sequence[float], *, flips: int = FLIPS) -> float:
     """The two-sided p of so large a mean difference if each were as likely to have the other sign. No difference is no
     evidence: 1. Where all differences are of one size (one of two is right, wins and losses) it is the exact sign test,
     which is McNemar's."""
@@ -30,7 +30,7 @@ def sign_flip(differences: Sequence[float], *, flips: int = FLIPS, seed: int = 0
         sums = _every_sum(moved)
         return sum(abs(total) >= reached for total in sums) / len(sums)
     tables = [_every_sum(moved[start : start + _BITS]) for start in range(0, len(moved), _BITS)]
-    chance, beyond = Random(seed), 0
+    chance, beyond = Random(0), 0
     for _ in range(flips):
         drawn = chance.randbytes(len(tables))
         beyond += abs(sum(table[byte % len(table)] for table, byte in zip(tables, drawn, strict=True))) >= reached

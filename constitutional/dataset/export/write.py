@@ -75,7 +75,7 @@ def export(source: DatasetFolder, format: Format, out: Path, wanted: Wanted) -> 
             _check_suffix(format, out)
             out.parent.mkdir(parents=True, exist_ok=True)
             rows = (row for split in wanted.splits for row in _converted(source, format, split, wanted, report))
-            written = _write(out, _limited(rows, wanted.limit), array=False)
+            written = _write(out, itertools.islice(rows, wanted.limit), array=False)
             report.places.append(Place("+".join(wanted.splits), out.name, written))
             report.files.append(out)
     return report
@@ -90,7 +90,7 @@ def _folder(source: DatasetFolder, format: Format, out: Path, wanted: Wanted, re
         by_file.setdefault(format.file(split), []).append(split)
     for name, splits in by_file.items():
         rows = (row for split in splits for row in _converted(source, format, split, wanted, report))
-        written = _write(out / name, _limited(rows, wanted.limit), array=format.array)
+        written = _write(out / name, itertools.islice(rows, wanted.limit), array=format.array)
         report.places.append(Place("+".join(splits), name, written))
         report.files.append(out / name)
     if format.beside is not None:
@@ -106,10 +106,6 @@ def _there(out: Path) -> dict[str, str]:
     """Small files of the folder that a format may add to."""
     files = [path for path in out.glob("*.json") if path.is_file() and path.stat().st_size < LARGEST_INFO]
     return {path.name: path.read_text("utf-8", "replace") for path in files}
-
-
-def _limited(rows: Iterator[Row], limit: int | None) -> Iterator[Row]:
-    return rows if limit is None else itertools.islice(rows, limit)
 
 
 def _converted(source: DatasetFolder, format: Format, split: str, wanted: Wanted, report: Report) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError as JinjaError
 
+from constitutional.core.records import Reason
 from constitutional.errors import ModelUnavailableError, RequestRefusedError
 from constitutional.models.base import split_reasoning
 
@@ -63,7 +64,7 @@ class Renderer:
         left = self.context - prompt
         if left < 1:
             problem = f"{self.model.id}: no room for an answer: the prompt has {prompt} tokens of {self.context}"
-            raise RequestRefusedError(problem, "context_too_long")
+            raise RequestRefusedError(problem, Reason.CONTEXT_TOO_LONG)
         return min(left, DEFAULT_MAX_TOKENS if max_tokens is None else max_tokens)
 
     def answer(self, prompt: list[int], text: str) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
+from constitutional.core.records import Reason
 from constitutional.errors import ModelUnavailableError, RequestRefusedError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -46,6 +47,10 @@ class Engine(Generic[T]):
     def started(self) -> bool:
         return self._current is not None
 
+    def stopped(self) -> None:
+        """On purpose, and nobody uses it: the next use starts another."""
+        self._current = None
+
     async def get(self) -> T:
         if self._current is None:
             self._current = self._start()
@@ -67,7 +72,7 @@ class Engine(Generic[T]):
                     if alone:
                         raise RequestRefusedError(
                             f"{error}: it stopped each of the {deaths} times that it worked on this request",
-                            "crashed_engine",
+                            Reason.CRASHED,
                         ) from error
                 else:
                     self._barren = 0

@@ -40,6 +40,8 @@ class Far:
     home: Home | None = None
     """Where it is, once it is ready."""
     lost: bool = False
+    places: int | None = None
+    """Calls that its models take at once, once it has said so."""
 
     @property
     def ready(self) -> bool:

@@ -87,6 +87,12 @@ class RayPool:
         )
         return f"{ready} of {wanted} replicas{tight}, {work} prompts in work{lost}"
 
+    @property
+    def window(self) -> int:
+        """Prompts in work at once, with those for replicas that are not ready yet."""
+        absent = max(0, self._config.ray.replicas - len(self._replicas))
+        return sum(self._most(each) for each in self._replicas) + absent * max(4, IN_WORK * self._config.in_flight)
+
     async def start(self) -> None:
         await self._cluster.join()
         self._looking = asyncio.get_running_loop().create_task(self._look())
@@ -179,7 +185,6 @@ class RayPool:
 
     def _give(self) -> None:
         """Prompts to whoever has least to do. A suspect goes to a replica that has nothing else."""
-        most = max(4, self._config.concurrency * IN_WORK)
         while self._suspects:
             idle = next((each for each in self._replicas if each.ready and not each.jobs), None)
             if idle is None:
@@ -188,11 +193,15 @@ class RayPool:
         # While suspects wait, one replica takes nothing new, so that it becomes idle.
         spared = next((each for each in self._replicas if each.ready), None) if self._suspects else None
         while self._waiting:
-            free = [each for each in self._replicas
-                    if each.ready and each is not spared and not each.isolating and len(each.jobs) < most]  # fmt: skip
+            able = [each for each in self._replicas if each.ready and each is not spared and not each.isolating]
+            free = [each for each in able if len(each.jobs) < self._most(each)]
             if not free:
                 return
             self._assign(min(free, key=lambda each: len(each.jobs)), self._waiting.popleft())
+
+    def _most(self, replica: Far) -> int:
+        """Prompts that it may have."""
+        return max(4, IN_WORK * (replica.places or self._config.in_flight))
 
     def _assign(self, replica: Far, job: Job) -> None:
         number = next(self._numbers)
@@ -219,7 +228,7 @@ class RayPool:
                 settle(replica.asked.pop(number), row)
             case Failed(number, error):
                 settle(replica.asked.pop(number), error)
-            case Done(number, trace, reused):
+            case Done(number, trace, reused, replica.places):
                 for (role, model), count in reused.items():
                     for _ in range(count):
                         self._meter.reused(role, model)

@@ -161,4 +161,5 @@ class Replica:
         reused = {key: count.reused for key, count in self._meter.counts.items() if count.reused}
         for count in self._meter.counts.values():
             count.reused = 0
-        self._say(Done(number, text, reused))
+        places = [int(throttle.limit) for throttle in self._assembly.models.throttles.values()]
+        self._say(Done(number, text, reused, max([self._config.in_flight, *places])))

@@ -66,11 +66,13 @@ class Failed(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A trace as JSON, and how many replies were reused by role and model since the last one."""
+    """A trace as JSON, how many replies were reused by role and model since the last one, and how many calls the
+    replica's models take at once."""
 
     number: int
     trace: str
     reused: dict[tuple[str, str], int]
+    places: int
 
 
 class Ended(NamedTuple):

@@ -26,7 +26,7 @@ def retell(source: RunFolder, target: RunFolder, config: RunConfig, tried: Tried
     part = target.path / ".retelling.db"
     copy_ledger(source.ledger, part)
     with LedgerView(part) as view:
-        session, status = int(view.meta("session") or 0), view.meta("status")
+        session, status = view.session, view.meta("status")
         refused = {name: state.split(":")[2] for name, state in view.rows(REFUSED)}
     if tried.calls:
         status = INCOMPLETE

@@ -65,5 +65,4 @@ def write(path: Path, prompts: Iterable[Prompt]) -> None:
 
 
 def _read(name: str, base: Path, limit: int | None) -> list[Prompt]:
-    found = (row for row in read_prompts(name, base) if not isinstance(row, RowFault))
-    return [row for row, _ in zip(found, range(limit or 10**12), strict=False)]
+    return [row for row in read_prompts(name, base, limit) if not isinstance(row, RowFault)]

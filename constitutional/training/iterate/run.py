@@ -14,7 +14,7 @@ from constitutional.core.digest import digest
 from constitutional.core.records import Prompt
 from constitutional.errors import UsageError
 from constitutional.ledger.folder import RunLock
-from constitutional.saying import Say, quiet
+from constitutional.saying import Say, silent
 from constitutional.training.folder import read_json, write_json
 from constitutional.training.iterate.decide import Round, best_round, next_ratio, why_stop
 from constitutional.training.iterate.page import iterate_page
@@ -41,7 +41,7 @@ class IterateResult:
     record: dict[str, Any]
 
 
-def iterate(settings: IterateSettings, say: Say = quiet) -> IterateResult:
+def iterate(settings: IterateSettings, say: Say = silent) -> IterateResult:
     settings.check()
     hush()
     check_here(settings.train)

@@ -14,10 +14,10 @@ from typing import Any
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from constitutional.core.records import Message
+from constitutional.core.stats.text import repeated_tokens
 from constitutional.errors import RunStoppedError, UsageError
 from constitutional.training.data import limited_held_out
 from constitutional.training.feedback import Basis, Feedback, Opinion
-from constitutional.training.guards.phrases import repeated
 from constitutional.training.rows import Question
 from constitutional.training.schedule import Schedule
 from constitutional.training.stages import Outcome, Work
@@ -150,7 +150,7 @@ class Reward:
             opinions = self.of(questions, texts)
             seen = {
                 "samples/tokens": fmean(len(ids) for ids in completion_ids),
-                "samples/repeated": fmean(repeated(ids) for ids in completion_ids),
+                "samples/repeated": fmean(repeated_tokens(ids) for ids in completion_ids),
             }
             for name, value in (figures(opinions) | seen).items():
                 log_metric(name, value)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from constitutional.training.guards.phrases import repeated
+from constitutional.core.stats.text import repeated_tokens
 from constitutional.training.tokens import TokenRows
 from constitutional.training.trainers.bench import Bench
 from constitutional.training.trainers.policy import Start, load_reference
@@ -44,7 +44,7 @@ class Sampler:
                 answers = self._draw(model)
                 figures = {
                     "samples/tokens": fmean(len(answer) for answer in answers),
-                    "samples/repeated": fmean(repeated(answer) for answer in answers),
+                    "samples/repeated": fmean(repeated_tokens(answer) for answer in answers),
                 }
                 if self.reference is not None:
                     with self.reference() as logits:

@@ -16,7 +16,8 @@ from constitutional.errors import ModelUnavailableError
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.there import base_of_adapter, check_there
 from constitutional.roles import ModelSetup
-from tests.support.hub import Blob, FakeHub, Fault, serve_hub
+from tests.support.hub import serve_hub
+from tests.support.hub_store import Blob, FakeHub, Fault
 from tests.support.tiny_model import make_tiny_model
 
 pytest.importorskip("transformers")

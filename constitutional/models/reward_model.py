@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError as JinjaError
 
-from constitutional.core.records import Message, Messages
+from constitutional.core.records import Message, Messages, Reason
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import in_one_line, placed, prepare_transformers
 from constitutional.models.local.padded import Batches
-from constitutional.models.once import Once
+from constitutional.models.started import Started
 from constitutional.roles import ModelSetup
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class RewardModel:
         self._model = LocalModel.of(ModelSetup(PROVIDER, setup.model, None, revision=setup.revision), None, {})
         _check_folder(self._model, setup.trust_remote_code)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reward-model")
-        self._loaded = Once(self._load, self._thread)
+        self._loaded = Started(self._load, self._thread)
         self._batches: Batches[_Row] = Batches(self._thread, self._run, setup.max_batch, self._too_big)
 
     @property
@@ -105,7 +105,7 @@ class RewardModel:
         tokens = {name: list(values) for name, values in told.items()}
         if len(tokens["input_ids"]) > loaded.context:
             problem = f"{self.id}: dialogue and answer have {len(tokens['input_ids'])} tokens of {loaded.context}"
-            raise RequestRefusedError(problem, "context_too_long")
+            raise RequestRefusedError(problem, Reason.CONTEXT_TOO_LONG)
         return tokens
 
     def _ready(self) -> _Loaded:
@@ -136,7 +136,7 @@ class RewardModel:
             row.future.set_result(reward)
 
     def _too_big(self, row: _Row) -> Exception:
-        return RequestRefusedError(f"{self.id}: {row.length} tokens do not fit in memory", "context_too_long")
+        return RequestRefusedError(f"{self.id}: {row.length} tokens do not fit in memory", Reason.CONTEXT_TOO_LONG)
 
     def _load(self) -> _Loaded:
         prepare_transformers(self.id)

@@ -1,4 +1,4 @@
-"""What the options of filters have in common."""
+"""What the options of filters have in common, and a regular expression among any options."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class Started(Generic[T]):
     """Something slow to start: begun in a thread by the first caller, shared by all, also concurrent ones.
 
     A cancelled caller does not stop it, and a failure is every caller's. Without ``thread`` it has one of its own."""

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from constitutional.core.records import Prompt, Response
 from constitutional.core.stats.regression import sigmoid
-from constitutional.models.reward import RewardSetup, reward_model
+from constitutional.models.reward_model import RewardSetup, reward_model
 from constitutional.roles import Setup
 
 

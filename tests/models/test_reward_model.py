@@ -11,7 +11,7 @@ import pytest
 
 from constitutional.core.records import Message, Messages
 from constitutional.errors import ConfigError, MissingExtraError, ModelUnavailableError, RequestRefusedError
-from constitutional.models.reward import RewardModel, RewardSetup, reward_model
+from constitutional.models.reward_model import RewardModel, RewardSetup, reward_model
 from tests.support.tiny_model import make_tiny_model, make_tiny_reward
 
 if TYPE_CHECKING:
