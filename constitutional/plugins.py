@@ -95,7 +95,7 @@ class PluginHost:
     """Made once per command; ``load`` is called on first use. Without ``installed`` there are the built-ins alone, and
     what ``add`` is given; without ``builtin`` the installed alone, for who asks only for constitutions: none is built in."""
 
-    def __init__(self, builtin: str | None = "constitutional.builtin", *, installed: bool = True) -> None:
+    def __init__(self, *, builtin: bool = True, installed: bool = True) -> None:
         self._builtin = builtin
         self._installed = installed
         self._manager = pluggy.PluginManager(GROUP)
@@ -114,8 +114,8 @@ class PluginHost:
         if os.environ.get(TRACE):
             self._manager.trace.root.setwriter(sys.stderr.write)
             self._manager.enable_tracing()
-        if self._builtin is not None:
-            self.add(importlib.import_module(self._builtin), BUILTIN, BUILTIN, _own_version())
+        if self._builtin:
+            self.add(importlib.import_module("constitutional.builtin"), BUILTIN, BUILTIN, _own_version())
         if self._installed:
             for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
                 if _allowed(entry):

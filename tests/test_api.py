@@ -20,7 +20,10 @@ from constitutional.ledger import RunFolder
 from constitutional.loops import run_to_end
 from tests.support import processes
 
-PROMPTS = ["When will my parcel arrive?", {"prompt": "Do you sell hammocks?", "tags": ["shop"]}]
+PROMPTS: list[str | dict[str, Any]] = [
+    "When will my parcel arrive?",
+    {"prompt": "Do you sell hammocks?", "tags": ["shop"]},
+]
 DEMO = {"models": {"policy": "scripted:demo"}, "constitution": "base"}
 
 

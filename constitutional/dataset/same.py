@@ -10,7 +10,7 @@ from typing import NamedTuple
 from constitutional.core.digest import pair_id
 from constitutional.core.records import Pair, Prompt, Trace
 from constitutional.dataset.splits import dialogue
-from constitutional.similar import Similar
+from constitutional.near_duplicates import Similar
 
 Place = int
 """Where a prompt stands in the merged run: its run's multiple of ``OF_A_RUN``, and its place in that run."""

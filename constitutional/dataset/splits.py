@@ -15,7 +15,7 @@ from constitutional.config.run import SplitConfig
 from constitutional.core.digest import digest, random_for
 from constitutional.core.records import Prompt
 from constitutional.core.similarity import normalised
-from constitutional.similar import Similar
+from constitutional.near_duplicates import Similar
 
 TRAIN, TEST = "train", "test"
 

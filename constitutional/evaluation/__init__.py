@@ -4,6 +4,6 @@
   would ask, ``contamination`` whether held-out prompts were trained on.
 - Asked: ``run`` tells the order of things, ``ask`` has every model answer, ``weigh`` has the roles look at the answers;
   ``perplexity`` needs no answers.
-- Found: ``find`` puts it together from ``measures``, what ``compare`` says of two of them, and ``rating``; ``gate`` says
+- Found: ``findings`` puts it together from ``measures``, what ``compare`` says of two of them, and ``rating``; ``gate`` says
   whether it is enough.
 - What comes of it: ``result``, and ``effect`` on the trained model's card."""

@@ -14,7 +14,7 @@ from constitutional.core.records import Trace
 from constitutional.errors import LedgerError
 from constitutional.evaluation.ask import ask_all
 from constitutional.evaluation.effect import write_cards
-from constitutional.evaluation.find import evaluation_of
+from constitutional.evaluation.findings import evaluation_of
 from constitutional.evaluation.ready import Ready, prepare
 from constitutional.evaluation.result import Evaluation
 from constitutional.evaluation.settings import EvaluateSettings

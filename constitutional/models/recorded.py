@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from constitutional.core.digest import digest, seed_for
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.core.plain import mended
+from constitutional.errors import ConstitutionalError, PluginError
 from constitutional.ledger import CallRow, Once
 from constitutional.models.base import ChatModel, NoLogprobs, read_option
 from constitutional.models.groups import leader_first
@@ -124,7 +125,14 @@ class RecordedModel:
                 began = time.monotonic()
             return await call()
 
-        reply = await self._lane.call(attempt)
+        try:
+            reply = await self._lane.call(attempt)
+        except (ConstitutionalError, NoLogprobs):
+            raise
+        except Exception as error:
+            raise PluginError(f"model {self.id}: {type(error).__name__}: {error}") from error
+        if not isinstance(reply, ChatReply | Choice):
+            raise PluginError(f"model {self.id}: answers with {type(reply).__name__}, not with a ChatReply or a Choice")
         self._meter.made(self._role, self.id, reply.usage, self._price.of(reply.usage))
         return reply, began
 

@@ -6,7 +6,8 @@
 - Its prompts: ``rows`` from a file, ``prompts`` of these, ``prompt_filters``, and ``resume``: what an earlier session made
   of them. ``run_filters`` look at the pairs of all when it ends.
 - Its cast: ``setup`` looks up who plays which role, with ``constitution``, ``models``, ``by_principle`` (a critic or a judge
-  for one principle alone) and ``judge_card``; ``bind`` is where their answers come from.
+  for one principle alone) and ``judge_card``; ``strangers`` looks at what installed plugins answer, and ``bind`` is where
+  the models' answers come from.
 - What would be asked: ``counting`` and ``estimate`` by models that only count, ``planned`` by what strategies say,
   ``waves`` in how many batches; ``strategies/`` are others over a finished run.
 - Beside a run: ``opened`` reads one, ``open_model`` is one model, ``examples`` tests principles, ``review`` their wording.

@@ -193,11 +193,19 @@ def wrong_drop(found: Any, *_: Any) -> str | None:
     return None
 
 
-def wrong_pairs(found: Any, *_: Any) -> str | None:
+def wrong_pairs(found: Any, arena: Any) -> str | None:
     if not isinstance(found, Sequence) or isinstance(found, str):
         return f"pair returns a sequence of Ruling and Reject, not {found!r}"
     strange = [item for item in found if not isinstance(item, Ruling | Reject)]
-    return f"pair returns Ruling and Reject, not {strange[0]!r}" if strange else None
+    if strange:
+        return f"pair returns Ruling and Reject, not {type(strange[0]).__name__}"
+    answers = {response.id for response in (*arena.responses, *arena.final.values())}
+    for item in found:
+        if isinstance(item, Ruling) and not {item.a, item.b} <= answers:
+            return f"pair returns a ruling on {item.a} and {item.b}: both are answers of this prompt, as arena.compare gives"
+        if isinstance(item, Ruling) and (problem := _no_probability(item.p, "p of a ruling")):
+            return problem
+    return None
 
 
 _VERIFY: dict[str, Callable[..., str | None]] = {

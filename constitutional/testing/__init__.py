@@ -78,3 +78,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'constitutional.testing' has no attribute {name!r}")
     return getattr(importlib.import_module(f"constitutional.testing.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """What completion offers: the public names, imported or not."""
+    return __all__

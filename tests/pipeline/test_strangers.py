@@ -176,6 +176,34 @@ def test_each_kind_is_told_what_it_should_have_answered(
 
 
 @pytest.mark.parametrize(
+    ("ruling", "said"),
+    [
+        (
+            lambda one, other: Ruling("x", other.id, 0.9, None),
+            "both are answers of this prompt, as arena.compare gives",
+        ),
+        (lambda one, other: Ruling(one.id, other.id, 2.0, None), "p of a ruling is 2.0, not a number from 0 to 1"),
+    ],
+)
+def test_a_ruling_that_nobody_gave_is_never_a_label(tmp_path: Path, ruling: Any, said: str) -> None:
+    class Inventive:
+        async def pair(self, arena: Arena) -> Sequence[Ruling]:
+            return [ruling(arena.responses[0], next(iter(arena.final.values())))]
+
+    hooks = [offering("pairing", "mine", Inventive())]
+    made = run(tmp_path, ["rude day"], STYLE, plugin=hooks, strategy="mine", max_failure_rate=1)
+    assert (made.trace.status, said in made.reject.detail) == ("failed", True)
+
+
+def test_a_model_that_fails_is_named(tmp_path: Path) -> None:
+    def respond(question: str, sample: int) -> str:
+        raise KeyError("bug")
+
+    made = run(tmp_path, ["rude day"], STYLE, world=World(respond=respond), max_failure_rate=1)
+    assert made.reject.detail == "model scripted:tests.support.runs:answer: KeyError: 'bug'"
+
+
+@pytest.mark.parametrize(
     ("methods", "said"),
     [
         ({"jugde": lambda *_: None}, "what the factory returns has no method judge; did you mean 'jugde'?"),

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from constitutional.builtin.options import FilterOptions
 from constitutional.core.records import Drop, Pair, Prompt, Reason, Trace
+from constitutional.near_duplicates import Similar
 from constitutional.roles import Dropped, Setup
-from constitutional.similar import Similar
 
 
 class DuplicatePromptsOptions(FilterOptions):

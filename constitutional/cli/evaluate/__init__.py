@@ -114,10 +114,10 @@ def _evaluated(source: Source, host: PluginHost, quiet: bool) -> Evaluation | No
 
 
 def _write_cards(found: Evaluation, source: Source) -> None:
-    from constitutional.cli.saying import saying
     from constitutional.evaluation.effect import write_cards
+    from constitutional.saying import say
 
-    for path in write_cards(found, source.settings, saying(quiet=False)):
+    for path in write_cards(found, source.settings, say):
         click.echo(f"card: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", err=True)
 
 

@@ -23,7 +23,7 @@ from constitutional.principles.difference import Effect, difference, effect
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(old: str, new: str, run: Path | None, as_json: bool) -> None:
     """What changed between two constitutions (names or files): added, removed, reworded, re-tiered, re-weighted."""
-    host = PluginHost(builtin=None)
+    host = PluginHost(builtin=False)
     before, after = (read_constitution(name, Path(), host) for name in (old, new))
     changes = difference(before, after)
     found: Effect | None = None

@@ -6,16 +6,15 @@ import dataclasses
 import json
 import textwrap
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from constitutional.config.constitution import Provided, find_constitution, load_constitution
-from constitutional.core.constitution import PluginUse, Principle
+from constitutional.core.constitution import Constitution, Principle
 from constitutional.errors import EXIT_FAILURE, EXIT_OK, ConfigError, UnknownNameError, UsageError
-from constitutional.pipeline.by_principle import own_plugins
 from constitutional.pipeline.constitution import provided
 from constitutional.plugins import PluginHost
 from constitutional.principles.lint import FAILING, RULES, Finding, Rule, lint
@@ -109,7 +108,7 @@ def _elsewhere(principle: Principle, path: Path) -> bool:
 
 def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> int:
     """What is wrong with one file does not keep the others from being checked."""
-    host = PluginHost(builtin=None) if reviewer is None else PluginHost()
+    host = PluginHost(builtin=False) if reviewer is None else PluginHost()
     with_builtin = cache(PluginHost)  # for principles that name a judge or a critic, and loaded only then
     offered = provided(host)
     findings: list[Finding] = []
@@ -118,7 +117,7 @@ def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> 
         try:
             path = find_constitution(name, Path(), offered)
             findings += lint(path, offered)
-            own_plugins(load_constitution(path, offered), partial(_options_of, with_builtin))
+            _check_plugins(load_constitution(path, offered), with_builtin)
             findings += [] if reviewer is None else reviewer.findings(path, offered, host)
         except (ConfigError, UnknownNameError) as error:
             broken.append(str(error))
@@ -136,9 +135,13 @@ def _check(files: tuple[str, ...], reviewer: Reviewer | None, as_json: bool) -> 
     return EXIT_FAILURE if failing else EXIT_OK
 
 
-def _options_of(host: Callable[[], PluginHost], kind: str, use: PluginUse) -> object:
-    """A judge or critic of a principle's own is there, and takes these options."""
-    return host().get(kind, use.plugin).options(dict(use.options), kind)
+def _check_plugins(constitution: Constitution, host: Callable[[], PluginHost]) -> None:
+    """A judge or critic of a principle's own is there, and takes its options."""
+    if all(principle.judge is None and principle.critic is None for _, principle in constitution):
+        return
+    from constitutional.pipeline.by_principle import own_plugins
+
+    own_plugins(constitution, lambda kind, use: host().get(kind, use.plugin).options(dict(use.options), kind))
 
 
 def _data(rule: Rule) -> dict[str, str]:

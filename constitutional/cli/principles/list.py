@@ -30,7 +30,7 @@ def command(as_json: bool) -> None:
 
 
 def _rows() -> Iterator[dict[str, Any]]:
-    host = PluginHost(builtin=None)
+    host = PluginHost(builtin=False)
     offered = provided(host)
     folder = data_folder("constitutions")
     named: list[tuple[str, str | None]] = [(name, None) for name in shipped_names("constitutions", ".yaml")]

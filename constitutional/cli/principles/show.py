@@ -24,7 +24,7 @@ def command(name: str, mermaid: bool, as_json: bool) -> None:
     """
     if mermaid and as_json:
         raise UsageError("--mermaid and --json exclude each other")
-    constitution = read_constitution(name, Path(), PluginHost(builtin=None))
+    constitution = read_constitution(name, Path(), PluginHost(builtin=False))
     if as_json:
         click.echo(json.dumps(as_data(constitution), indent=2, ensure_ascii=False))
     else:

@@ -158,7 +158,7 @@ def _paired(about: str, make: Callable[[], TableArena]) -> Question:
 
     def verify(answer: Any) -> None:
         arena, found = answer
-        _no(wrong_pairs(found))
+        _no(wrong_pairs(found, arena))
         for item in found:
             if isinstance(item, Ruling) and item not in arena.ruled:
                 raise Fault(
