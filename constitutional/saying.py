@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 Say = Callable[[str], None]
@@ -9,3 +10,8 @@ Say = Callable[[str], None]
 
 def quiet(_: str) -> None:
     """Says nothing."""
+
+
+def aloud(line: str) -> None:
+    """On stderr: from where nobody was given anything better."""
+    print(line, file=sys.stderr)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.errors import MissingExtraError, RequestRefusedError
+from constitutional.models.local.away import loading
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import placed, prepare_transformers
 from constitutional.models.local.options import Answer, Tokens, choose, spellings
@@ -127,6 +128,7 @@ class TransformersModel:
         refusal = f"{self.id}: {len(row.prompt)} tokens and their answer do not fit in memory"
         return RequestRefusedError(refusal, "context_too_long")
 
+    @loading()
     def _load(self) -> _Loaded:
         prepare_transformers(self.id)
         from transformers import AutoModelForCausalLM, AutoTokenizer

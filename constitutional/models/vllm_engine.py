@@ -28,6 +28,7 @@ from constitutional.errors import (
     TransientError,
     near_matches,
 )
+from constitutional.models.local.away import loading
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import in_one_line
 from constitutional.models.local.revival import Engine, EngineDied
@@ -150,6 +151,7 @@ class SharedEngine:
         with _unlogged("vllm.v1.engine.async_llm"):
             await asyncio.to_thread(llm.shutdown)
 
+    @loading()
     def start(self) -> Any:
         """A new ``AsyncLLM`` with these settings. Blocking, for half a minute or more."""
         for name, value in ENVIRONMENT.items():
