@@ -15,3 +15,8 @@ def say(line: str) -> None:
 
 def silent(_: str) -> None:
     """Says nothing."""
+
+
+def aloud(line: str) -> None:
+    """On stderr: from where nobody was given anything better."""
+    print(line, file=sys.stderr)

@@ -17,6 +17,7 @@ from jinja2 import TemplateError as JinjaError
 
 from constitutional.core.records import Message, Messages, Reason
 from constitutional.errors import ConfigError, ModelUnavailableError, RequestRefusedError
+from constitutional.models.local.away import loading
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import in_one_line, placed, prepare_transformers
 from constitutional.models.local.padded import Batches
@@ -138,6 +139,7 @@ class RewardModel:
     def _too_big(self, row: _Row) -> Exception:
         return RequestRefusedError(f"{self.id}: {row.length} tokens do not fit in memory", Reason.CONTEXT_TOO_LONG)
 
+    @loading()
     def _load(self) -> _Loaded:
         prepare_transformers(self.id)
         from transformers import AutoModelForSequenceClassification, AutoTokenizer

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from constitutional.core.messages import ChatReply, ChatRequest, Choice, Sampling, Usage
 from constitutional.core.records import Reason
 from constitutional.errors import MissingExtraError, RequestRefusedError
+from constitutional.models.local.away import loading
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import placed, prepare_transformers
 from constitutional.models.local.options import Answer, Tokens, choose, spellings
@@ -128,6 +129,7 @@ class TransformersModel:
         refusal = f"{self.id}: {len(row.prompt)} tokens and their answer do not fit in memory"
         return RequestRefusedError(refusal, Reason.CONTEXT_TOO_LONG)
 
+    @loading()
     def _load(self) -> _Loaded:
         prepare_transformers(self.id)
         from transformers import AutoModelForCausalLM, AutoTokenizer

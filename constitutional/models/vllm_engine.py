@@ -28,6 +28,7 @@ from constitutional.errors import (
     TransientError,
     near_matches,
 )
+from constitutional.models.local.away import loading
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.loading import in_one_line
 from constitutional.models.local.places import Places
@@ -163,6 +164,7 @@ class SharedEngine:
         with _unlogged("vllm.v1.engine.async_llm"):
             await asyncio.to_thread(llm.shutdown)
 
+    @loading()
     def start(self) -> Any:
         """A new ``AsyncLLM`` with these settings. Blocking, for half a minute or more. Its steps are as large as those of
         vLLM's own ``LLM`` (on an H100 1,024 requests and 16,384 tokens): with no word of its use it takes 128 and 2,048 on

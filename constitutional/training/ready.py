@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.errors import MissingExtraError, UnknownNameError, UsageError
+from constitutional.models.local.away import loading
 from constitutional.training.data import TrainingData, read_data
 from constitutional.training.feedback import Basis
 from constitutional.training.folder import OutFolder
@@ -32,6 +33,7 @@ FLASH = {
 """What each of transformers' names needs; the package `kernels` fetches any of them."""
 
 
+@loading()
 def begin(settings: TrainSettings) -> tuple[OutFolder, Ready]:
     """Where the training goes and what it will be; raises whatever can be known to be wrong before it."""
     settings.check()
@@ -65,7 +67,8 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
 
     start = Start.of(settings.model, settings.revision)
     check_here(settings)
-    start.check_there()
+    away: list[str] = []
+    start.check_there(away.append)
     adapter = settings.lora is not None or start.adapter is not None
     if settings.merge and not adapter:
         raise UsageError("--merge: there is an adapter to merge only with --lora RANK")
@@ -82,14 +85,14 @@ def prepare(settings: TrainSettings, data: TrainingData) -> Ready:
     }
     if settings.reference_model is not None:
         reference = Start.of(settings.reference_model)
-        reference.check_there()
+        reference.check_there(away.append)
         plan["reference"] = reference.version()
         plan["settings"]["reference_model"] = reference.name
     if settings.main in ONLINE:
         basis = Basis.of(settings.run, settings.source)
         plan["reward"] = basis.digest()
         plan["settings"]["run"] = basis.name
-    return Ready(settled, data, notes, plan)
+    return Ready(settled, data, [*away, *notes], plan)
 
 
 def hush() -> None:

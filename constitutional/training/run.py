@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.errors import UsageError
+from constitutional.models.local.away import loading
 from constitutional.models.local.there import is_adapter
 from constitutional.saying import Say, silent
 from constitutional.training.card import card
@@ -43,6 +44,7 @@ class TrainResult:
     record: dict[str, Any]
 
 
+@loading()
 def train(settings: TrainSettings, say: Say = silent) -> TrainResult:
     """Trains, resumes, or finds that it is done. ``say`` gets lines for people."""
     folder, ready = begin(settings)

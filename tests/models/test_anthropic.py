@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from constitutional.core.records import Message
 from constitutional.errors import ModelUnavailableError, RateLimitedError, RequestRefusedError, TransientError
 from constitutional.models.anthropic import SHORTEST_CACHED, AnthropicModel, AnthropicOptions
 from constitutional.models.base import NoLogprobs
+from constitutional.models.batches.anthropic import AnthropicBatches
 from constitutional.roles import ModelSetup
 from tests.support.asking import ask_once
 from tests.support.processes import environment, generate, write_prompts
@@ -102,3 +107,24 @@ def test_a_whole_run_counts_samples_and_the_dataset_says_so(tmp_path: Any, monke
         assert server.stats()["requests"] == result["calls_made"]
     assert result["failures"] == 0
     assert "sampled:5" in (tmp_path / "run" / "dataset" / "README.md").read_text()
+
+
+def test_a_lost_batch_is_the_one_made_closest_to_when_it_was_sent() -> None:
+    """Others of the same run may be as large, and of the same minute."""
+    at = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+    def batch(seconds: int, requests: int) -> SimpleNamespace:
+        counts = SimpleNamespace(processing=requests, succeeded=0, errored=0, canceled=0, expired=0)
+        return SimpleNamespace(id=f"b{seconds}", request_counts=counts, created_at=at + timedelta(seconds=seconds))
+
+    async def listed(limit: int) -> AsyncIterator[SimpleNamespace]:
+        for one in (batch(300, 7), batch(3, 7), batch(1, 8), batch(-20, 7), batch(-90, 7)):
+            yield one
+
+    async def client() -> SimpleNamespace:
+        return SimpleNamespace(messages=SimpleNamespace(batches=SimpleNamespace(list=listed)))
+
+    asked = SimpleNamespace(client=client, faults=contextlib.nullcontext)
+    batches = AnthropicBatches(asked)  # type: ignore[arg-type]
+    assert asyncio.run(batches.find("token", at.timestamp(), 7)) == "b3"
+    assert asyncio.run(batches.find("token", at.timestamp(), 9)) is None

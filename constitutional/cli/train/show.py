@@ -18,11 +18,13 @@ SHOWN = (("loss", "held-out loss"), ("rewards/accuracies", "held-out accuracy"),
 
 
 def show_plan(settings: TrainSettings, as_json: bool) -> int:
+    from constitutional.models.local.away import loading
     from constitutional.training.estimate import command_of, estimate
     from constitutional.training.ready import begin
 
-    _, ready = begin(settings)
-    plans = [asdict(plan) for plan in estimate(ready)]
+    with loading():
+        _, ready = begin(settings)
+        plans = [asdict(plan) for plan in estimate(ready)]
     command = command_of(ready)
     if as_json:
         shown = {"plan": ready.plan, "notes": ready.notes, "stages": plans, "command": command}

@@ -47,7 +47,7 @@ class AnthropicBatches:
         return str(json.loads(response.content)["id"])
 
     async def find(self, token: str, since: float, requests: int) -> str | None:
-        """The API keeps no token: a batch of as many requests that was made since then is taken for the one, and the
+        """The API keeps no token: of the batches of as many requests, the one made closest to then is taken for it, and the
         names of its requests will tell."""
 
         def wanted(batch: Any) -> bool:
@@ -55,10 +55,13 @@ class AnthropicBatches:
             total = counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
             return bool(batch.created_at.timestamp() >= since - 60 and total == requests)
 
+        def apart(batch: Any) -> float:
+            return abs(float(batch.created_at.timestamp()) - since)
+
         latest = (await self._model.client()).messages.batches.list(limit=LATEST)
         with self._model.faults():
-            found: Any = await among_latest(latest, wanted)
-        return None if found is None else str(found.id)
+            found: list[Any] = await among_latest(latest, wanted)
+        return str(min(found, key=apart).id) if found else None
 
     async def look(self, batch: str) -> BatchStatus:
         client = await self._model.client()

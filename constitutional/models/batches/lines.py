@@ -27,15 +27,17 @@ def joined(lines: Iterable[bytes], between: bytes, start: bytes = b"", end: byte
     return whole.getvalue()
 
 
-async def among_latest(batches: AsyncIterable[T], wanted: Callable[[T], bool]) -> T | None:
+async def among_latest(batches: AsyncIterable[T], wanted: Callable[[T], bool]) -> list[T]:
+    """Newest first."""
+    found: list[T] = []
     seen = 0
     async for batch in batches:
         if wanted(batch):
-            return batch
+            found.append(batch)
         seen += 1
         if seen >= LATEST:
             break
-    return None
+    return found
 
 
 def as_if_direct(model: str, status: int, message: object, code: str | None) -> ModelError:

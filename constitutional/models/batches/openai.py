@@ -45,8 +45,8 @@ class OpenAIBatches:
     async def find(self, token: str, since: float, requests: int) -> str | None:
         latest = (await self._model.client()).batches.list(limit=LATEST)
         with self._model.faults():
-            found: Any = await among_latest(latest, lambda batch: (batch.metadata or {}).get("token") == token)
-        return None if found is None else str(found.id)
+            found: list[Any] = await among_latest(latest, lambda batch: (batch.metadata or {}).get("token") == token)
+        return str(found[0].id) if found else None
 
     async def look(self, batch: str) -> BatchStatus:
         client = await self._model.client()

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from constitutional.errors import ModelUnavailableError
+from constitutional.models.local.away import is_away, why_away
+from constitutional.saying import Say, aloud
 
 ADAPTER_CONFIG = "adapter_config.json"
 CONFIGS = ("config.json", "params.json", ADAPTER_CONFIG)
@@ -25,27 +27,41 @@ PATIENCE = 10.0
 
 
 def check_there(
-    name: str, path: str, revision: str | None = None, *, weights: bool = True, tokenizer: bool = True
+    name: str,
+    path: str,
+    revision: str | None = None,
+    *,
+    weights: bool = True,
+    tokenizer: bool = True,
+    say: Say = aloud,
 ) -> None:
-    """``path`` is a folder, or a name on the Hub that is asked for what it holds where it was not fetched before.
-    ``name`` is what people call it."""
+    """``path`` is a folder, or a name on the Hub that is asked for what it holds where it was not fetched before. One that
+    was is used where the Hub cannot be reached (``away.loading``), and ``say`` is told so. ``name`` is what people call
+    it."""
     folder = Path(path)
     if folder.is_dir():
         _check_names(name, "", [entry.name for entry in folder.iterdir()], weights=weights, tokenizer=tokenizer)
         if weights:
             _check_weights(name, folder)
         return
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import is_offline_mode, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        if isinstance(try_to_load_from_cache(path, "config.json", revision=revision), str):
-            return
+        known = [try_to_load_from_cache(path, config, revision=revision) for config in CONFIGS]
     except HFValidationError as error:
         raise ModelUnavailableError(
             f"{name}: no such folder here, and no name that the Hub could have: give a model folder, or user/name"
         ) from error
-    _check_on_hub(name, path, revision, weights=weights, tokenizer=tokenizer)
+    fetched = next((Path(config).parent for config in known if isinstance(config, str)), None)
+    if fetched is None:
+        _check_on_hub(name, path, revision, weights=weights, tokenizer=tokenizer)
+    elif not is_offline_mode() and (why := why_away(_endpoint())) is not None:
+        where = f" in the Hub's cache, and {_endpoint()} does not answer ({why})"
+        _check_names(name, where, [entry.name for entry in fetched.iterdir()], weights=weights, tokenizer=tokenizer)
+        if weights:
+            _check_weights(name, fetched)
+        say(f"note: {name}: {_endpoint()} does not answer ({why}): taken as it was fetched before, {fetched.name[:7]}")
 
 
 def no_config(folder: Path) -> str:
@@ -92,11 +108,12 @@ def told_by_hub(error: BaseException, repo: str, revision: str | None = None) ->
 
     chain = list(_chain(error))
     hub = _endpoint()
+    forbidden = f"{hub} does not answer" if is_away() else "HF_HUB_OFFLINE forbids to ask"
     for kind, meaning in (
         (GatedRepoError, f"its owner wants to be asked first: accept the terms at {hub}/{repo}, and {LOGIN}"),
         (RepositoryNotFoundError, f"{NOT_HERE}, and no such model at {hub}: check the name; for a private one {LOGIN}"),
         (RevisionNotFoundError, f"{hub}/{repo} has no revision {revision!r}"),
-        (OfflineModeIsEnabled, f"{NOT_HERE} and not in the Hub's cache, and HF_HUB_OFFLINE forbids to ask: {INSTEAD}"),
+        (OfflineModeIsEnabled, f"{NOT_HERE} and not in the Hub's cache, and {forbidden}: {INSTEAD}"),
     ):
         if any(isinstance(one, kind) for one in chain):
             return meaning

@@ -15,6 +15,7 @@ from constitutional.models.local.checkpoint import fingerprint
 from constitutional.models.local.loading import in_one_line, why_not_loaded
 from constitutional.models.local.there import ADAPTER_CONFIG, base_of_adapter, check_there, is_adapter, no_config
 from constitutional.pocket.provider import folder_of
+from constitutional.saying import Say
 from constitutional.training.settings import TrainSettings
 
 LONGEST = 2048
@@ -52,9 +53,9 @@ class Start:
             raise ModelUnavailableError(f"{name}: no such folder; give a model folder or a Hub name")
         return cls(plain, None, revision, plain)
 
-    def check_there(self) -> None:
+    def check_there(self, say: Say) -> None:
         """Before transformers is asked for it: what is wrong with a folder or a name, in our words."""
-        check_there(self.name, self.path, self.revision, tokenizer=self.words == self.path)
+        check_there(self.name, self.path, self.revision, tokenizer=self.words == self.path, say=say)
 
     def version(self) -> str:
         """Names the weights by their content; of a Hub model by its revision."""

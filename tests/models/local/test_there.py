@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import socket
 import sys
@@ -10,12 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import is_offline_mode
 
 from constitutional.cli import main
+from constitutional.core.messages import ChatRequest, Sampling
+from constitutional.core.records import Message
 from constitutional.errors import ModelUnavailableError
+from constitutional.models.local import away
 from constitutional.models.local.checkpoint import LocalModel
 from constitutional.models.local.there import base_of_adapter, check_there
+from constitutional.models.transformers import TransformersModel
 from constitutional.roles import ModelSetup
+from tests.support.asking import ask_once
 from tests.support.hub import serve_hub
 from tests.support.hub_store import Blob, FakeHub, Fault
 from tests.support.tiny_model import make_tiny_model
@@ -158,6 +166,72 @@ def test_offline_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
         "mine: no such folder here and not in the Hub's cache, and HF_HUB_OFFLINE forbids to ask: "
         "give the folder of a model that is here"
     )
+
+
+@pytest.fixture
+def fetched(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model that is in the Hub's cache, and a Hub that cannot be reached."""
+    cache = tmp_path / "cache"
+    snapshot = cache / "models--user--name" / "snapshots" / ("c0ffee" + "0" * 34)
+    shutil.copytree(whole, snapshot)
+    (cache / "models--user--name" / "refs").mkdir()
+    (cache / "models--user--name" / "refs" / "main").write_text(snapshot.name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{listening.getsockname()[1]}")
+    return snapshot
+
+
+def test_what_was_fetched_is_used_without_the_hub_and_said(fetched: Path) -> None:
+    lines: list[str] = []
+    with away.loading():
+        with away.loading():
+            check_there("mine", "user/name", say=lines.append)
+        assert (is_offline_mode(), os.environ["HF_HUB_OFFLINE"]) == (True, "1")
+        with pytest.raises(ModelUnavailableError, match=r"not in the Hub's cache, and http://\S+ does not answer"):
+            check_there("other", "user/other")
+    assert (is_offline_mode(), "HF_HUB_OFFLINE" in os.environ) == (False, False)
+    (line,) = lines
+    assert line.startswith("note: mine: http://127.0.0.1:")
+    assert line.endswith("): taken as it was fetched before, c0ffee0")
+
+
+def test_what_was_fetched_in_part_is_none_without_the_hub(fetched: Path) -> None:
+    (fetched / "model.safetensors").unlink()
+    assert re.fullmatch(r"mine: no weights in it in the Hub's cache, and \S+ does not answer \(.*", said("user/name"))
+
+
+def test_a_hub_that_answers_is_left_to_its_library(fetched: Path, hub: FakeHub) -> None:
+    lines: list[str] = []
+    check_there("mine", "user/name", say=lines.append)
+    assert (lines, hub.asked) == ([], ["HEAD /api/models"])
+    hub.faults.append(Fault("api/models", 503))
+    check_there("mine", "user/name", say=lines.append)
+    assert "does not answer (status 503): taken as it was fetched" in lines[0]
+
+
+def test_a_model_that_was_fetched_answers_without_the_hub(fetched: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of its own accord transformers asks for minutes."""
+    model = TransformersModel.create(ModelSetup("transformers", "user/name", None))
+    request = ChatRequest((Message("user", "Where?"),), Sampling(max_tokens=2))
+    assert ask_once(model, lambda asked: asked.chat(request)).usage.completion
+    assert "note: transformers:user/name: http://127.0.0.1:" in capsys.readouterr().err
+
+
+def test_a_training_begins_without_the_hub(
+    fetched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"prompt": f"Where is {n}?", "chosen": f"On its way, {n}.", "rejected": "No idea."} for n in range(4)]
+    (tmp_path / "pairs.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        sys, "argv", ["constitutional", "train", "pairs.jsonl", "--model", "user/name", "--dry-run", "--out", "out"]
+    )
+    with pytest.raises(SystemExit) as left:
+        main()
+    shown = capsys.readouterr()
+    assert left.value.code == 0, shown.err
+    assert "note: user/name: http://127.0.0.1:" in shown.out
 
 
 @pytest.mark.parametrize(
