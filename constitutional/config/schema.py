@@ -185,7 +185,7 @@ class ConstitutionFile(_Strict):
     extends: list[str] = Field(
         default=[],
         description="What it is made from: shipped names, files (relative to this one), names that plugins offer. "
-        "A later one goes before an earlier one, and this file before all of them.",
+        "A later one counts and not an earlier one, and this file before all of them; tiers that are new stand last.",
     )
     drop: list[str] = Field(default=[], description="Ids of principles and tiers of the extended files to leave out.")
     mode: Mode = Field(

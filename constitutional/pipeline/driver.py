@@ -191,7 +191,7 @@ class Driver:
 
     def _check_failures(self) -> None:
         if self._state.failing(self._config.max_failure_rate, finished=False):
-            self._end(_too_many(self._state, self._config), "too-many-failures")
+            self._end(_too_many(self._state, self._config, self._state.judged_over), "too-many-failures")
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -246,7 +246,7 @@ class Driver:
             raise error
         state, status, message = self._state, self._status, self._why or ""
         if status == "complete" and state.failing(self._config.max_failure_rate, finished=True):
-            status, message = "too-many-failures", _too_many(state, self._config)
+            status, message = "too-many-failures", _too_many(state, self._config, state.seen)
         self._ledger.set_meta("status", status)
         self._ledger.set_meta("session", str(self._session))
         await self._ledger.flush()
@@ -260,11 +260,13 @@ def batch_window(config: RunConfig, assembly: Assembly) -> int:
     return config.batch.prompts or max(FEWEST, WAITING // (assembly.cast.responses * principles))
 
 
-def _too_many(state: RunState, config: RunConfig) -> str:
+def _too_many(state: RunState, config: RunConfig, over: int) -> str:
+    """``over`` is how many prompts the failures are judged to be a share of."""
     reasons = ", ".join(f"{reason} {count}" for reason, count in state.rejects.most_common() if count)
+    first, of_all = ("the first ", f" of {over:,}") if over > state.seen else ("", "")
     return (
-        f"{state.failures} of {state.seen} prompts failed, more than --max-failure-rate {config.max_failure_rate:g} "
-        f"({reasons})"
+        f"{state.failures} of {first}{state.seen} prompts failed, more than --max-failure-rate "
+        f"{config.max_failure_rate:g}{of_all} ({reasons})"
     )
 
 

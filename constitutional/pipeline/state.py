@@ -67,8 +67,12 @@ class RunState:
         return self.prompts + self.rejects[Reason.BAD_ROW]
 
     def failing(self, limit: float, *, finished: bool) -> bool:
-        over = self.seen if finished else max(self.seen, min(JUDGED_OVER, self.total or JUDGED_OVER))
-        return self.failures > limit * over
+        return self.failures > limit * (self.seen if finished else self.judged_over)
+
+    @property
+    def judged_over(self) -> int:
+        """How many prompts the failures are a share of, while the run goes on."""
+        return max(self.seen, min(JUDGED_OVER, self.total or JUDGED_OVER))
 
     def result(self, status: str, message: str) -> RunResult:
         """Where the run ends now."""

@@ -8,12 +8,8 @@ import yaml
 
 from constitutional.cli.plugins.show import example_of, sample
 from constitutional.config.run import RunConfig
-from constitutional.core.constitution import Principle
-from constitutional.core.records import Judgement, Prompt, Response
 from constitutional.plugins import KINDS, PluginHost
-from constitutional.roles import Setup
 from tests.cli.conftest import Cli
-from tests.support.entry_points import entry, offering
 
 SHIPPED = PluginHost(installed=False).registered()
 
@@ -119,22 +115,39 @@ def test_a_strategy_is_started_by_the_name_that_a_run_file_has_for_it(cli: Cli) 
     assert cli("plugins", "new", "mine", "--kind", "strategy", "--json").json["kind"] == "pairing"
 
 
-def test_what_a_plugin_prints_is_no_part_of_the_json(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Loud:
-        def __init__(self, setup: Setup) -> None:
-            print("made")
+LOUD = """
+from constitutional import Judgement, hookimpl
 
-        async def judge(self, prompt: Prompt, a: Response, b: Response, principle: Principle) -> Judgement:
-            print("asked")
-            return Judgement.of(a, b, principle.id, 0.8, 0.8, "loud")
+print("loaded")
 
-    found = [entry("loud", offering("loud", Loud))]
-    monkeypatch.delenv("CONSTITUTIONAL_PLUGINS")
-    monkeypatch.setattr("constitutional.plugins.entry_points", lambda group: found)
+class Loud:
+    def __init__(self, setup):
+        print("made")
+
+    async def judge(self, prompt, a, b, principle):
+        print("asked")
+        return Judgement.of(a, b, principle.id, 0.8, 0.8, "loud")
+
+@hookimpl
+def register_judges(register):
+    register("loud", Loud)
+"""
+
+
+def test_what_a_plugin_prints_is_no_part_of_the_json(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / "loud_judge-1.2.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: loud-judge\nVersion: 1.2\n")
+    (about / "entry_points.txt").write_text("[constitutional]\nloud = loud_judge\n")
+    (tmp_path / "loud_judge.py").write_text(LOUD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("CONSTITUTIONAL_PLUGINS", "loud")
     said = cli("generate", "--model", "scripted:demo", "--limit", "3", "--judge", "loud", "--out", "run", "--json")
-    assert said.code == 0, said.err
     assert said.json["status"] == "complete"
-    assert {"made", "asked"} <= set(said.err.splitlines())
+    assert {"loaded", "made", "asked"} <= set(said.err.splitlines())
+    checked = cli("plugins", "check", "loud", "--json")
+    assert checked.json["subjects"][0]["name"] == "loud"
+    assert "asked" in checked.err.splitlines()
 
 
 def test_every_kind_can_be_started(cli: Cli) -> None:

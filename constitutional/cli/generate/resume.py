@@ -9,13 +9,23 @@ from typing import Any
 import click
 
 from constitutional.config.run import RunConfig
+from constitutional.core.codec import from_json
+from constitutional.core.constitution import Constitution
+from constitutional.core.enforcement import in_force
+from constitutional.core.plain import one_line
 from constitutional.errors import UsageError
 from constitutional.ledger import LedgerView, RunFolder, create_or_check
+from constitutional.pipeline.constitution import read_constitution
 from constitutional.pipeline.estimate import Estimate, estimate
 from constitutional.pipeline.models import Models
 from constitutional.pipeline.setup import answers_key
 from constitutional.plugins import PluginHost
+from constitutional.principles.difference import difference
 
+MOST = 5
+"""Changes of a constitution that are told one by one."""
+SHOWN = 200
+"""Characters of each."""
 UNIMPORTANT = {
     "prompts", "limit", "concurrency", "max_cost", "max_calls", "max_failure_rate", "out", "test_fraction",
     "split.similarity", "split.exact", "split.tags", "engine",
@@ -36,7 +46,7 @@ def check_resume(
                 f"{folder.path} was merged of several runs: go on with one of these and merge them again, or choose another "
                 "--out folder"
             )
-        saved, answers = view.meta("config"), view.meta("answers")
+        saved, answers, principles = view.meta("config"), view.meta("answers"), view.meta("constitution")
         calls = view.one("SELECT count(*) FROM calls")
     if saved is None or calls == 0:
         return
@@ -49,9 +59,12 @@ def check_resume(
             + "\nadd --fresh to start over in a new folder, or --accept-changes to go on in this one "
             "(calls that are still the same are reused)"
         )
-    if quiet or not changed:
+    if quiet:
         return
-    said = [f"changed since the last session: {line}" for line in changed.values()]
+    said = [*changed.values(), *([] if principles is None else reworded(principles, config, base, host))]
+    if not said:
+        return
+    said = [f"changed since the last session: {line}" for line in said]
     if config.prompts != "-":
         said.append(reuse(estimate(config, host, base, folder.ledger), calls))
     for line in said:
@@ -73,6 +86,14 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
             continue
         found[key] = f"{key}: {_shown(old.get(key))} → {_shown(new.get(key))}"
     return found
+
+
+def reworded(saved: str, config: RunConfig, base: Path, host: PluginHost) -> list[str]:
+    """What the constitution says otherwise than in the last session, whatever its file is called."""
+    before, after = from_json(Constitution, saved), in_force(read_constitution(config.constitution, base, host))
+    lines = [one_line(f"constitution: {change}", SHOWN) for change in difference(before, after)]
+    more = len(lines) - MOST
+    return [*lines[:MOST], f"constitution: and {more:,} more: constitutional principles diff"] if more > 0 else lines
 
 
 def reuse(plan: Estimate, calls: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import textwrap
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -40,7 +42,8 @@ def command(
         subject = Subject(
             item.kind, item.name, entry_of(item), options=given, model=model, base_url=base_url, base=Path.cwd()
         )
-        results[item.kind, item.name] = examine(subject)
+        with redirect_stdout(sys.stderr):  # what a plugin prints is no part of the result
+            results[item.kind, item.name] = examine(subject)
     faults = sum(outcome.said == "fault" for outcomes in results.values() for outcome in outcomes)
     if as_json:
         shown = [

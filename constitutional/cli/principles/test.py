@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree
@@ -56,7 +58,7 @@ def command(
     folder = RunFolder(out or Path("runs") / f"test-{Path(name).stem}")
     host = PluginHost()
     folder.create()
-    with folder.lock():
+    with folder.lock(), redirect_stdout(sys.stderr):  # what a plugin prints is no part of the result
         tested = asyncio.run(run_examples(config, folder, host, Path.cwd()))
     outcomes = tested.outcomes
     if not outcomes:
