@@ -61,7 +61,7 @@ docs: .venv/installed-dev  ## Write what is generated: references of commands an
 	$(BIN)/python -m docs.make_benchmark_tables
 
 # What each measures: benchmarks/README.md. `make bench-NAME` reruns one.
-BENCH := startup limits overhead batches driver crash drills evaluation pocket_base prefix places vllm_efficiency scale dataset viewer
+BENCH := startup limits overhead batches driver crash drills evaluation pocket_base prefix vllm_efficiency scale dataset viewer
 BENCH_PEOPLE := judges refusals
 BENCH_LONG := soft_labels demo pocket_studies
 BENCH_GPU := train_gpu

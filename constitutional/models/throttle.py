@@ -4,19 +4,15 @@
 - A 429 is judged by the *share* of 429s in a window. A stray one pauses that request alone, and frees its place. A real
   limit pauses everybody for as long as the server asks, and from then on calls are sent at the rate that the server was
   seen to admit, probing gently upwards. No request ever fails because of 429s.
-- Of the calls that wait for a place, those of the oldest work go first: see ``begins``.
 - 5xx, time-outs, resets and malformed replies are retried a few times with jitter; anything else is not retried.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from time import monotonic
 from typing import Protocol, TypeVar
 
@@ -39,16 +35,6 @@ FEWEST = 5
 """429s in the window before it can be a real limit: two or three are always stray."""
 PROBE, MOST_PROBE = 1.05, 1.25
 """How much faster a paced model is tried each second."""
-
-
-_AGE: ContextVar[int] = ContextVar("age", default=0)
-_AGES = itertools.count(1)
-
-
-def begins() -> None:
-    """Work begins: what this task asks from here on goes before the calls of work that begins later. So a prompt's calls
-    follow one another closely, its beginning is still in the model's cache, and it is finished and let go."""
-    _AGE.set(next(_AGES))
 
 
 class Lane(Protocol):
@@ -75,9 +61,7 @@ class Throttle:
         self.retries: Counter[str] = Counter()
         """Repeated calls by reason."""
         self._clock = clock
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        """A heap: the oldest work first, and of that whoever came first."""
-        self._came = itertools.count()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._pausing: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped: str | None = None
@@ -126,7 +110,7 @@ class Throttle:
     def stop(self, why: str) -> None:
         """Calls that are on their way finish; those that wait for a place or for a retry end now."""
         self._stopped = why
-        for future in (*(place for _, _, place in self._waiting), *self._pausing):
+        for future in (*self._waiting, *self._pausing):
             if not future.done():
                 future.set_exception(RunStoppedError(why))
         self._waiting.clear()
@@ -138,7 +122,7 @@ class Throttle:
             self._admit()
             return
         place = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (_AGE.get(), next(self._came), place))
+        self._waiting.append(place)
         self._wake()
         try:
             await place
@@ -169,7 +153,7 @@ class Throttle:
                 if self._timer is None:
                     self._timer = asyncio.get_running_loop().call_later(delay, self._timed_wake)
                 return
-            _, _, place = heapq.heappop(self._waiting)
+            place = self._waiting.popleft()
             if not place.done():
                 self._admit()
                 place.set_result(None)

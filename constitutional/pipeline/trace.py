@@ -19,7 +19,6 @@ from constitutional.errors import (
     blame,
 )
 from constitutional.models.groups import together
-from constitutional.models.throttle import begins
 from constitutional.pipeline.arena import LiveArena, Recall
 from constitutional.pipeline.pair import pair_up
 from constitutional.pipeline.respond import respond
@@ -57,13 +56,11 @@ class Cast:
 async def trace_prompt(prompt: Prompt, cast: Cast) -> Trace:
     """Everything that happens to one prompt. What goes wrong with it becomes a reject that says why; only what ends
     the whole run is raised."""
-    begins()
     return await _or_why_not(prompt, _trace(prompt, cast))
 
 
 async def trace_pairs(answered: Trace, cast: Cast, recall: Recall | None = None) -> Trace:
     """The same from the second half on: of a prompt that is answered."""
-    begins()
     return await _or_why_not(answered.prompt, pair_answers(answered, cast, recall))
 
 

@@ -16,7 +16,7 @@ from constitutional.errors import (
     TransientError,
 )
 from constitutional.models import throttle as module
-from constitutional.models.throttle import Growth, Throttle, begins
+from constitutional.models.throttle import Growth, Throttle
 
 
 class Clock:
@@ -112,39 +112,7 @@ def test_no_more_calls_than_the_limit_are_in_flight() -> None:
     assert most == 3
 
 
-def test_the_oldest_work_goes_first() -> None:
-    """Who has begun is finished before others are, whoever came to the queue first."""
-    order: list[str] = []
-
-    async def run() -> None:
-        throttle = Throttle(1)
-        turn, all_came = [asyncio.Event() for _ in range(3)], asyncio.Event()
-
-        async def asked(name: str) -> None:
-            order.append(name)
-            await all_came.wait()
-
-        async def work(number: int) -> None:
-            begins()
-            await turn[number].wait()
-            calls = (partial(asked, f"{number}.{call}") for call in range(3))
-            await asyncio.gather(*map(throttle.call, calls))
-
-        tasks = [asyncio.create_task(work(number)) for number in range(3)]
-        for number in (2, 1, 0):
-            while throttle.active + throttle.waiting < 3 * (2 - number):  # noqa: ASYNC110
-                await asyncio.sleep(0)
-            turn[number].set()
-        while throttle.waiting < 8:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-        all_came.set()
-        await asyncio.gather(*tasks)
-
-    asyncio.run(run())
-    assert order == ["2.0", "0.0", "0.1", "0.2", "1.0", "1.1", "1.2", "2.1", "2.2"]
-
-
-def test_without_an_age_who_came_first_goes_first() -> None:
+def test_who_came_first_goes_first() -> None:
     order: list[int] = []
 
     async def asked(number: int) -> None:
