@@ -38,7 +38,7 @@ class Generated:
     folder: Path
     result: RunResult
     warnings: tuple[str, ...] = ()
-    """What the watch finds odd in the labels."""
+    """What is odd in the settings or, as the watch finds, in the labels."""
 
     @property
     def dataset(self) -> Path:

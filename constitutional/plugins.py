@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import time
 import warnings
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Protocol
 
 import pluggy
@@ -24,6 +26,7 @@ from pydantic import BaseModel, ValidationError
 from constitutional import hookspecs
 from constitutional.errors import ConfigError, PluginError, UnknownNameError, near_matches
 from constitutional.hookspecs import PLUGIN_API, PluginDeprecation
+from constitutional.resources import shipped_names
 
 GROUP = "constitutional"
 ALLOW_LIST = "CONSTITUTIONAL_PLUGINS"
@@ -134,7 +137,7 @@ class PluginHost:
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:
-            made = Plugin(entry.name, distribution, version, f"does not load: {_brief(error)}")
+            made = Plugin(entry.name, distribution, version, f"does not load: {_brief(error)}{_place(error, entry)}")
             self.plugins.append(replace(made, seconds=time.perf_counter() - began))
             return
         made = self.add(module, entry.name, distribution, version)
@@ -186,6 +189,8 @@ class PluginHost:
         """A built-in name stays what it is; two strangers with one name leave it unusable, and both are named."""
         key = (item.kind, item.name)
         first = self._registry.get(key)
+        if item.kind == "constitution" and item.name in shipped_names("constitutions", ".yaml"):
+            return f"{item.kind} {item.name!r} is offered by both {BUILTIN} and {item.distribution}"
         if first is None:
             self._registry[key] = item
             return None
@@ -314,6 +319,16 @@ def _reason(module: Any, error: BaseException) -> str:
 
 def _brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
+
+
+def _place(error: BaseException, entry: EntryPoint) -> str:
+    """Where the plugin's own code was, the innermost line of it; "" where none of it was run."""
+    package, at, found = re.split(r"[.:]", entry.value)[0], error.__traceback__, ""
+    while at is not None:
+        if str(at.tb_frame.f_globals.get("__name__")).partition(".")[0] == package:
+            found = f" ({Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno})"
+        at = at.tb_next
+    return found
 
 
 def _own_version() -> str:

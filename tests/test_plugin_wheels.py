@@ -252,7 +252,8 @@ def test_plugins_says_what_is_wrong_with_each(beside_broken: Path, tmp_path: Pat
     assert errors.pop("extra_argument").endswith("are declared in the hookimpl but can not be found in the hookspec")
     assert errors.pop("misspelt_hook").startswith("unknown hook 'register_judge'; did you mean 'register_judges'")
     assert {name: error for name, error in errors.items() if error} == {
-        "fails_to_import": "does not load: ModuleNotFoundError: No module named 'surely_no_such_package'",
+        "fails_to_import": "does not load: ModuleNotFoundError: No module named 'surely_no_such_package' "
+        f"(fails_to_import.py:{len(NOTE.splitlines()) + 1})",
         "raises": "fails while registering: RuntimeError: no licence",
         "shadows": "judge 'pairwise-logprob' is offered by both constitutional and broken-plugins",
         "twice": "judge 'twice' is offered by both another-plugin and broken-plugins",

@@ -220,6 +220,15 @@ def test_a_stranger_does_not_replace_what_ships(install: Install) -> None:
     assert works(host)
 
 
+def test_nor_does_its_constitution_hide_behind_one_that_ships(install: Install) -> None:
+    def register_constitutions(register: Register) -> None:
+        register("base", lambda: Path("base.yaml"))
+
+    host = install(entry("bold", register_constitutions))
+    assert errors(host)["bold"] == "constitution 'base' is offered by both constitutional and their-plugin"
+    assert works(host)
+
+
 def test_two_distributions_may_have_one_entry_point_name(install: Install) -> None:
     heard: list[str] = []
 

@@ -19,6 +19,8 @@ from constitutional.pipeline.rows import RowFault
 from constitutional.pipeline.setup import Assembly
 from constitutional.pipeline.state import RunState
 from constitutional.pipeline.stop import Stop
+from constitutional.pipeline.tags import MOST as MOST_TAGS
+from constitutional.pipeline.tags import misspelt_tags
 from constitutional.pipeline.trace import not_storable, trace_prompt
 from constitutional.plugins import PluginHost
 from constitutional.roles import RunResult
@@ -104,6 +106,8 @@ class Driver:
                 if isinstance(row, RowFault):
                     self._bad_row(row, at)
                     continue
+                if len(self._state.tags) < MOST_TAGS:
+                    self._state.tags.update(row.tags)
                 if each.done is not None:
                     self._keep(row, each.done, at)
                     continue
@@ -247,6 +251,8 @@ class Driver:
         state, status, message = self._state, self._status, self._why or ""
         if status == "complete" and state.failing(self._config.max_failure_rate, finished=True):
             status, message = "too-many-failures", _too_many(state, self._config, state.seen)
+        if status == "complete" and self._config.limit is None:
+            state.warnings = misspelt_tags(self._assembly.constitution, self._config, state.tags)
         self._ledger.set_meta("status", status)
         self._ledger.set_meta("session", str(self._session))
         await self._ledger.flush()

@@ -31,6 +31,10 @@ class RunState:
     pairs: int = 0
     failures: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
+    tags: set[str] = field(default_factory=set)
+    """Of the prompts."""
+    warnings: list[str] = field(default_factory=list)
+    """What a complete run has shown to be odd in its settings."""
     desks: Sequence[Desk] = ()
     """Where requests wait for providers' batches."""
     pool: RayPool | None = None

@@ -236,7 +236,7 @@ def carry_out(
             complete = result.status == "complete"
             result = result.without(sift_run(folder, run_filters, complete=complete))
             write_dataset(folder, complete=complete)
-        ended, warnings = Ended.of(folder, result, state), run_warnings(folder)
+        ended, warnings = Ended.of(folder, result, state), [*state.warnings, *run_warnings(folder)]
         first = ended.log()
         if log is not None:
             log.say("finished", **ended.json(warnings))

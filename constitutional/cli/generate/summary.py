@@ -49,7 +49,7 @@ class Ended:
         return cls(folder, result, state, failures, open_batches(folder.ledger))
 
     def json(self, warnings: Sequence[str] = ()) -> dict[str, Any]:
-        """``warnings``: what the watch finds odd in the dataset."""
+        """``warnings``: what is odd in the settings or, as the watch finds, in the dataset."""
         result = self.result
         roles = [
             {
