@@ -18,12 +18,14 @@ def _files(tmp_path: Path) -> None:
     ]
     tiers = [{"id": "all", "force": "strong", "principles": principles}]
     rules = {"name": "rules", "tiers": tiers, "contexts": {"emergancy": {"calm": 2}, "angry": {"calm": 3}}}
-    Path("rules.yaml").write_text(json.dumps(rules))
-    tags = (["medical", "emergency"], ["medicals"], [])
+    (tmp_path / "rules.yaml").write_text(json.dumps(rules))
+    tags: tuple[list[str], ...] = (["medical", "emergency"], ["medicals"], [])
     rows = ({"prompt": f"Question {n}?", "tags": own} for n, own in enumerate(tags))
-    Path("prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = {"prompts": "prompts.jsonl", "constitution": "rules.yaml", "models": {"policy": "scripted:demo"}}
-    Path("run.yaml").write_text(json.dumps(run | {"rounds": 0, "split": {"tags": {"emergancy": 0.5}}, "out": "run"}))
+    (tmp_path / "run.yaml").write_text(
+        json.dumps(run | {"rounds": 0, "split": {"tags": {"emergancy": 0.5}}, "out": "run"})
+    )
 
 
 def test_a_tag_that_is_spelt_almost_like_one_that_prompts_have(cli: Cli) -> None:
