@@ -245,8 +245,10 @@ def _a_thread() -> ThreadPoolExecutor:
 
 def _holds(config: Any) -> tuple[int | None, int]:
     """Tokens in the cache, and requests in one step, over all copies of the model."""
-    copies = config.parallel_config.data_parallel_size
-    return config.cache_config.kv_cache_size_tokens, copies * config.scheduler_config.max_num_seqs
+    cache, copies = config.cache_config, config.parallel_config.data_parallel_size
+    tokens = getattr(cache, "kv_cache_size_tokens", None)  # early versions tell of blocks alone
+    tokens = tokens or (cache.num_gpu_blocks or 0) * (cache.block_size or 0)
+    return tokens or None, copies * config.scheduler_config.max_num_seqs
 
 
 @contextlib.contextmanager

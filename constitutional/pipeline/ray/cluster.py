@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -91,7 +92,9 @@ class Cluster:
         try:
             if address:
                 await knock(address)
-            connecting = _apart(lambda: self._connect(ray, address))
+            connect = functools.partial(self._connect, ray, address)
+            # What Ray starts here dies with the thread that started it: that one has to last as long as the loop.
+            connecting = asyncio.ensure_future(asyncio.to_thread(connect)) if self._own else _apart(connect)
             try:
                 await asyncio.shield(connecting)
             except asyncio.CancelledError:

@@ -228,7 +228,8 @@ class RayPool:
                 settle(replica.asked.pop(number), row)
             case Failed(number, error):
                 settle(replica.asked.pop(number), error)
-            case Done(number, trace, reused, replica.places):
+            case Done(number, trace, reused, places):
+                replica.places = places
                 for (role, model), count in reused.items():
                     for _ in range(count):
                         self._meter.reused(role, model)
