@@ -163,6 +163,7 @@ class SharedEngine:
     async def _shut_down(self, llm: Any) -> None:
         with _unlogged("vllm.v1.engine.async_llm"):
             await asyncio.to_thread(llm.shutdown)
+        llm.shutdown = _nothing  # its ``__del__`` calls it again, where the interpreter has gone by then, and says so
 
     @loading()
     def start(self) -> Any:
@@ -237,6 +238,10 @@ def refusals() -> tuple[type[Exception], ...]:
     from vllm.exceptions import VLLMValidationError
 
     return (VLLMValidationError, ValueError)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _a_thread() -> ThreadPoolExecutor:
