@@ -72,7 +72,7 @@ class SharedEngine:
         self._users = 0
         self._numbers = itertools.count()
         self._places = Places()
-        self._holds: tuple[int | None, int] = (None, 1)
+        self._capacity: tuple[int | None, int] = (None, 1)
         """Tokens in its cache, and requests in one step; known once it is started."""
         self.thread = _a_thread()
         """Where templates are rendered and texts become tokens: off the event loop."""
@@ -149,9 +149,9 @@ class SharedEngine:
         return output
 
     def places(self) -> int | None:
-        """How many calls each model on it should have under way; None before the first answer."""
-        found = self._places.of(*self._holds)
-        return None if found is None else max(1, found // max(1, self._users))
+        """How many calls should be under way; None before the first answer. Models that are asked side by side each get as
+        many: what is too much waits in the engine."""
+        return self._places.of(*self._capacity)
 
     def _lora(self, adapter: str | None) -> Any:
         if adapter is None:
@@ -200,7 +200,7 @@ class SharedEngine:
                 why = told_by_hub(error, self._path, self._revision)
                 why = why or f"vLLM did not start: {in_one_line(error)}{self._beside_others()}"
                 raise ModelUnavailableError(f"{self._id}: {why}") from error
-            self._holds = _holds(llm.vllm_config)
+            self._capacity = _capacity_of(llm.vllm_config)
             return llm
 
     def _check_there(self) -> None:
@@ -248,7 +248,7 @@ def _a_thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix="vllm-adapter")
 
 
-def _holds(config: Any) -> tuple[int | None, int]:
+def _capacity_of(config: Any) -> tuple[int | None, int]:
     """Tokens in the cache, and requests in one step, over all copies of the model."""
     cache, copies = config.cache_config, config.parallel_config.data_parallel_size
     tokens = getattr(cache, "kv_cache_size_tokens", None)  # early versions tell of blocks alone

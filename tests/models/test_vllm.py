@@ -138,7 +138,7 @@ def test_the_engine_is_built_for_throughput_and_says_how_many_calls_it_can_use(e
     llm = engine.run(shared.engine.get())
     tokens, _ = EngineArgs.get_batch_defaults(1)
     assert llm.vllm_config.scheduler_config.max_num_batched_tokens == tokens[UsageContext.LLM_CLASS]
-    cache, at_once = shared._holds
+    cache, at_once = shared._capacity
     assert cache == llm.vllm_config.cache_config.kv_cache_size_tokens
     assert cache is not None
     assert cache > 10_000
