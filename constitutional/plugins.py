@@ -18,6 +18,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 import pluggy
@@ -137,7 +138,7 @@ class PluginHost:
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:
-            made = Plugin(entry.name, distribution, version, f"does not load: {_brief(error)}{_place(error, entry)}")
+            made = Plugin(entry.name, distribution, version, f"does not load: {_brief(error)}{_imported(error, entry)}")
             self.plugins.append(replace(made, seconds=time.perf_counter() - began))
             return
         made = self.add(module, entry.name, distribution, version)
@@ -188,14 +189,13 @@ class PluginHost:
     def _enter(self, item: Registered) -> str | None:
         """A built-in name stays what it is; two strangers with one name leave it unusable, and both are named."""
         key = (item.kind, item.name)
-        first = self._registry.get(key)
-        if item.kind == "constitution" and item.name in shipped_names("constitutions", ".yaml"):
-            return f"{item.kind} {item.name!r} is offered by both {BUILTIN} and {item.distribution}"
-        if first is None:
+        ships = item.kind == "constitution" and item.name in shipped_names("constitutions", ".yaml")
+        if key not in self._registry and not ships:
             self._registry[key] = item
             return None
-        problem = f"{item.kind} {item.name!r} is offered by both {first.distribution} and {item.distribution}"
-        if first.distribution != BUILTIN:
+        first = BUILTIN if ships else self._registry[key].distribution
+        problem = f"{item.kind} {item.name!r} is offered by both {first} and {item.distribution}"
+        if first != BUILTIN:
             self._conflicts[key] = problem
         return problem
 
@@ -321,11 +321,20 @@ def _brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip(": ").splitlines()[0]
 
 
-def _place(error: BaseException, entry: EntryPoint) -> str:
-    """Where the plugin's own code was, the innermost line of it; "" where none of it was run."""
-    package, at, found = re.split(r"[.:]", entry.value)[0], error.__traceback__, ""
+def _imported(error: BaseException, entry: EntryPoint) -> str:
+    package = re.split(r"[.:]", entry.value)[0]
+    return place_of(error.__traceback__, lambda frame: _package(frame) == package)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def place_of(at: TracebackType | None, own: Callable[[FrameType], bool]) -> str:
+    """Where a plugin's own code was, the innermost line of it; "" where none of it was run."""
+    found = ""
     while at is not None:
-        if str(at.tb_frame.f_globals.get("__name__")).partition(".")[0] == package:
+        if own(at.tb_frame):
             found = f" ({Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno})"
         at = at.tb_next
     return found

@@ -14,13 +14,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from functools import wraps
-from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
 from constitutional.core.records import Critique, Drop, Judgement, Reject, Ruling, Score
 from constitutional.errors import ConstitutionalError, PluginError, near_matches
-from constitutional.plugins import BUILTIN, TITLES, Registered
+from constitutional.plugins import BUILTIN, TITLES, Registered, place_of
 from constitutional.roles import Filter, ModelSetup, PromptFilter, Rewrite, SetFilter, Setup
 
 METHODS = {
@@ -127,16 +126,12 @@ class _Blaming(AbstractContextManager[None]):
 
 
 def _place(at: TracebackType | None) -> str:
-    """Where the plugin's own code was: the innermost line of the file that was called."""
-    at = at.tb_next if at else None
-    if at is None:
+    """In the file that was called."""
+    called = at.tb_next if at else None
+    if called is None:
         return ""
-    file, line = at.tb_frame.f_code.co_filename, at.tb_lineno
-    while at is not None:
-        if at.tb_frame.f_code.co_filename == file:
-            line = at.tb_lineno
-        at = at.tb_next
-    return f" ({Path(file).name}:{line})"
+    file = called.tb_frame.f_code.co_filename
+    return place_of(called, lambda frame: frame.f_code.co_filename == file)
 
 
 def _named(registered: Registered) -> str:

@@ -90,8 +90,7 @@ class RayPool:
     @property
     def window(self) -> int:
         """Prompts in work at once, with those for replicas that are not ready yet."""
-        absent = max(0, self._config.ray.replicas - len(self._replicas))
-        return sum(self._most(each) for each in self._replicas) + absent * max(4, IN_WORK * self._config.in_flight)
+        return sum(map(self._most, self._replicas))
 
     async def start(self) -> None:
         await self._cluster.join()
